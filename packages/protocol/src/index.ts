@@ -1,0 +1,84 @@
+export { AssertionError, assert } from "./assert.ts";
+export {
+  compareBytes,
+  concatBytes,
+  equalConstantTime,
+  fromBase64Url,
+  fromHex,
+  fromUtf8,
+  toBase64Url,
+  toHex,
+  utf8,
+} from "./bytes.ts";
+export {
+  type ChunkBlocks,
+  crcBlockBytes,
+  decodeBlocks,
+  decodeGetBatch,
+  decodePutBatch,
+  encodeBlocks,
+  encodeGetBatch,
+  encodePutBatch,
+  type FramedRead,
+} from "./chunk-frames.ts";
+export type * from "./chunk-service.ts";
+export {
+  asStorageError,
+  type ErrorKind,
+  type ErrorOptions,
+  errorKinds,
+  fromWireError,
+  isKind,
+  StorageError,
+  toWireError,
+  type WireError,
+} from "./errors.ts";
+export type * from "./group.ts";
+export {
+  type ChunkId,
+  type CommitId,
+  chunkIdFromHash,
+  type DiskId,
+  type DriveId,
+  type EntryId,
+  type Generation,
+  type GroupId,
+  generationOf,
+  generationsPerLease,
+  hashOfChunkId,
+  type LeaseId,
+  leaseOfGeneration,
+  type NodeId,
+  parseChunkId,
+  parseDiskId,
+  parseGeneration,
+  parseGroupId,
+  parseLeaseId,
+  parseNodeId,
+  type UploadId,
+  type VersionId,
+} from "./ids.ts";
+export { limits } from "./limits.ts";
+export {
+  decodeManifest,
+  encodeManifest,
+  type ManifestEntry,
+  type ManifestPage,
+  manifestEntryBytes,
+} from "./manifest.ts";
+export type * from "./membership-service.ts";
+export type * from "./metadata-service.ts";
+export type * from "./namespace.ts";
+export { failed, type Outcome, succeeded, unwrap } from "./outcome.ts";
+export { type Receipt, type ReceiptClaims, receiptIsGenuine, signReceipt } from "./receipt.ts";
+export {
+  type CommandClaims,
+  type Mac,
+  macBytes,
+  type ReadClaims,
+  signToken,
+  type TokenClaims,
+  verifyToken,
+  type WriteClaims,
+} from "./token.ts";
+export { bytesOfId, type IdPrefix, idFromBytes, idRange, newId, parseId } from "./ulid.ts";

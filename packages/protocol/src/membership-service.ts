@@ -1,0 +1,63 @@
+import type { GroupDigest } from "./chunk-service.ts";
+import type { DiskId, GroupId, NodeId } from "./ids.ts";
+import type { DiskState } from "./metadata-service.ts";
+
+export interface RegisterRequest {
+  /** A join token the first time, the node's own credential ever after. */
+  readonly secret: string;
+  /** The name the node wants or has; absent: the server picks the next free `node-N`. */
+  readonly node?: NodeId | undefined;
+  readonly bootNonce: string;
+  /** Base URL under which clients and the metadata server reach the node. */
+  readonly url: string;
+  readonly version: string;
+  readonly disks: readonly { readonly uuid: string; readonly totalBytes: number; readonly freeBytes: number }[];
+}
+
+export interface Registration {
+  readonly cluster: string;
+  readonly node: NodeId;
+  /** The node's own credential; keep it 0600. */
+  readonly credential: string;
+  /** base64url of 32 bytes: checks tokens. */
+  readonly tokenKey: string;
+  /** base64url of 32 bytes: signs this node's receipts. */
+  readonly receiptKey: string;
+  readonly disks: readonly { readonly uuid: string; readonly disk: DiskId }[];
+  readonly incarnation: number;
+  readonly heartbeatMs: number;
+}
+
+export interface HeartbeatRequest {
+  readonly node: NodeId;
+  readonly credential: string;
+  readonly bootNonce: string;
+  /** Rises with every heartbeat of one boot. */
+  readonly sequence: number;
+  readonly disks: readonly DiskReport[];
+  /** Groups that changed since the last acknowledged heartbeat: what is not in it has not changed. */
+  readonly groups: readonly GroupDigest[];
+}
+
+export interface DiskReport {
+  readonly disk: DiskId;
+  readonly state: DiskState;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly chunks: number;
+  readonly chunkBytes: number;
+}
+
+export interface HeartbeatReply {
+  readonly incarnation: number;
+  /** Groups that take no more chunks; the node seals them. */
+  readonly seal: readonly GroupId[];
+}
+
+/** What the metadata server does for storage nodes. */
+export interface MembershipService {
+  /** Throws unauthenticated, conflict (another live process has this name, or a disk belongs elsewhere). */
+  register(request: RegisterRequest): Promise<Registration>;
+  /** Throws stale when the node must register again. */
+  heartbeat(request: HeartbeatRequest): Promise<HeartbeatReply>;
+}

@@ -1,0 +1,99 @@
+import { assert } from "./assert.ts";
+import { StorageError } from "./errors.ts";
+import type { CommitId, DriveId, EntryId, UploadId, VersionId } from "./ids.ts";
+
+/** Crockford's base 32: no I, L, O, U. */
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+const digitsPerUlid = 26;
+
+interface PrefixedIds {
+  f_: EntryId;
+  v_: VersionId;
+  dr_: DriveId;
+  up_: UploadId;
+  cm_: CommitId;
+}
+/** What an id names, seen from its first letters. */
+export type IdPrefix = keyof PrefixedIds;
+
+/**
+ * Spells 16 bytes (6 of time in ms, 10 of chance, big-endian) as a prefixed id such as `f_01j9…`.
+ * Source: the ULID specification, in lower case.
+ */
+export function idFromBytes<Prefix extends IdPrefix>(prefix: Prefix, bytes: Uint8Array): PrefixedIds[Prefix] {
+  assert(bytes.length === 16, "a ULID has 16 bytes");
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  let text = "";
+  for (let digit = 0; digit < digitsPerUlid; digit++) {
+    text = alphabet[Number(value & 31n)] + text;
+    value >>= 5n;
+  }
+  return (prefix + text) as PrefixedIds[Prefix];
+}
+
+/** A new id from the wall clock and 10 bytes of chance; ids made later sort later. */
+export function newId<Prefix extends IdPrefix>(
+  prefix: Prefix,
+  wallMs: number,
+  chance: Uint8Array,
+): PrefixedIds[Prefix] {
+  assert(chance.length === 10, "a ULID takes 10 bytes of chance");
+  const bytes = new Uint8Array(16);
+  let time = wallMs;
+  for (let index = 5; index >= 0; index--) {
+    bytes[index] = time % 256;
+    time = Math.floor(time / 256);
+  }
+  bytes.set(chance, 6);
+  return idFromBytes(prefix, bytes);
+}
+
+/** The 16 bytes that an id spells. */
+export function bytesOfId(id: PrefixedIds[IdPrefix]): Uint8Array {
+  const digits = id.slice(id.indexOf("_") + 1);
+  const range = bytesOfDigits(digits, "0");
+  assert(digits.length === digitsPerUlid && range !== undefined, "an id was parsed before it is used");
+  return range;
+}
+
+/** Throws invalid unless the text is a whole id with this prefix; letters may be of either case. */
+export function parseId<Prefix extends IdPrefix>(prefix: Prefix, text: string): PrefixedIds[Prefix] {
+  const folded = text.toLowerCase();
+  const digits = folded.slice(prefix.length);
+  if (!folded.startsWith(prefix) || digits.length !== digitsPerUlid || !bytesOfDigits(digits, "0")) {
+    throw new StorageError("invalid", "parse id", text.slice(0, 80), { hint: `An id looks like ${prefix}01j9zk….` });
+  }
+  return folded as PrefixedIds[Prefix];
+}
+
+/** The lowest and highest 16 bytes of all ids that begin so, both inclusive; undefined if no id can. */
+export function idRange(prefix: IdPrefix, text: string): { low: Uint8Array; high: Uint8Array } | undefined {
+  const folded = text.toLowerCase();
+  if (!folded.startsWith(prefix)) return undefined;
+  const digits = folded.slice(prefix.length);
+  const low = bytesOfDigits(digits, "0");
+  const high = bytesOfDigits(digits, "z");
+  return low && high ? { low, high } : undefined;
+}
+
+function bytesOfDigits(digits: string, padding: "0" | "z"): Uint8Array | undefined {
+  if (digits.length > digitsPerUlid) return undefined;
+  let value = 0n;
+  for (const digit of digits.padEnd(digitsPerUlid, padding)) {
+    const index = alphabet.indexOf(digit);
+    if (index < 0) return undefined;
+    value = (value << 5n) | BigInt(index);
+  }
+  const largest = (1n << 128n) - 1n;
+  if (value > largest) {
+    if (padding === "0") return undefined;
+    value = largest;
+  }
+  const bytes = new Uint8Array(16);
+  for (let index = 15; index >= 0; index--) {
+    bytes[index] = Number(value & 255n);
+    value >>= 8n;
+  }
+  return bytes;
+}
