@@ -1,0 +1,93 @@
+/**
+ * The metadata schema, in the subset that SQLite and PostgreSQL share; `{blob}` stands for the engine's byte string.
+ * One list of migrations from the first version on: what is here has shipped and is never edited, only added to.
+ * docs/formats/metadata.md explains each table.
+ *
+ * Byte strings: ids are the 16 bytes of their ULID, hashes 32 bytes, names UTF-8. Times are wall clock ms.
+ */
+export const migrations: readonly (readonly string[])[] = [
+  [
+    `CREATE TABLE cluster (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
+
+    `CREATE TABLE drive (
+       id {blob} PRIMARY KEY, name TEXT NOT NULL UNIQUE, root {blob} NOT NULL, trash {blob} NOT NULL,
+       chunk_bytes BIGINT NOT NULL, copies BIGINT NOT NULL, created_at BIGINT NOT NULL)`,
+
+    // One tree. sort_name is the name of a file, or the name of a folder and '/': byte order is then S3 key order.
+    // A drive's root and its trash have no parent. What is in the trash hangs below the trash root with its id as sort_name.
+    `CREATE TABLE entry (
+       id {blob} PRIMARY KEY, drive {blob} NOT NULL, parent {blob} REFERENCES entry(id), sort_name {blob} NOT NULL,
+       kind BIGINT NOT NULL, implicit BIGINT NOT NULL, current_version {blob}, size BIGINT NOT NULL, chunks BIGINT NOT NULL,
+       etag {blob}, content_type TEXT, created_at BIGINT NOT NULL, modified_at BIGINT NOT NULL,
+       trashed_at BIGINT, original_parent {blob}, original_name {blob}, original_path {blob})`,
+    `CREATE UNIQUE INDEX entry_by_name ON entry (parent, sort_name)`,
+    `CREATE INDEX entry_by_trash ON entry (drive, trashed_at, id) WHERE trashed_at IS NOT NULL`,
+    `CREATE INDEX entry_by_modified ON entry (parent, modified_at, id)`,
+
+    // Newest sequence first. A manifest of up to 128 entries stands inline; a longer one in manifest_page.
+    `CREATE TABLE version (
+       id {blob} PRIMARY KEY, entry {blob} NOT NULL REFERENCES entry(id), sequence BIGINT NOT NULL, state BIGINT NOT NULL,
+       size BIGINT NOT NULL, chunks BIGINT NOT NULL, etag {blob} NOT NULL, created_at BIGINT NOT NULL,
+       content_type TEXT, modified_at BIGINT NOT NULL, meta TEXT, manifest {blob})`,
+    `CREATE UNIQUE INDEX version_by_entry ON version (entry, sequence)`,
+    `CREATE TABLE manifest_page (
+       version {blob} NOT NULL, page BIGINT NOT NULL, first_chunk BIGINT NOT NULL, first_byte BIGINT NOT NULL,
+       data {blob} NOT NULL, PRIMARY KEY (version, page))`,
+
+    // state: 0 live, 1 condemned, 2 lost. zero_at: since when no version needs it.
+    `CREATE TABLE chunk (
+       hash {blob} PRIMARY KEY, generation BIGINT NOT NULL, grp BIGINT NOT NULL, length BIGINT NOT NULL,
+       refs BIGINT NOT NULL, state BIGINT NOT NULL, zero_at BIGINT)`,
+    `CREATE INDEX chunk_by_group ON chunk (grp, hash)`,
+    `CREATE INDEX chunk_by_zero ON chunk (zero_at) WHERE refs = 0`,
+    `CREATE TABLE condemned (hash {blob} NOT NULL, generation BIGINT NOT NULL, grp BIGINT NOT NULL, PRIMARY KEY (hash, generation))`,
+    `CREATE TABLE repair (grp BIGINT NOT NULL, hash {blob} NOT NULL, generation BIGINT NOT NULL, disk BIGINT NOT NULL,
+       priority BIGINT NOT NULL, reason TEXT NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (grp, hash, generation, disk))`,
+    `CREATE INDEX repair_by_priority ON repair (priority, created_at)`,
+    // A version that was removed for good and still has references to give back, a thousand a transaction.
+    `CREATE TABLE doomed (version {blob} PRIMARY KEY, cursor BIGINT NOT NULL)`,
+
+    // state: 0 writable, 1 sealed, 2 draining. disks: the copyset's disk ids, joined by '-'.
+    `CREATE TABLE grp (
+       id BIGINT PRIMARY KEY, copies BIGINT NOT NULL, epoch BIGINT NOT NULL, state BIGINT NOT NULL,
+       bytes BIGINT NOT NULL, records BIGINT NOT NULL, bytes_max BIGINT NOT NULL, created_at BIGINT NOT NULL, sealed_at BIGINT)`,
+    `CREATE INDEX grp_by_state ON grp (state, copies)`,
+    // state: 0 ok, 1 joining, 2 leaving.
+    `CREATE TABLE grp_slot (
+       grp BIGINT NOT NULL REFERENCES grp(id), slot BIGINT NOT NULL, disk BIGINT NOT NULL, state BIGINT NOT NULL,
+       epoch BIGINT NOT NULL, PRIMARY KEY (grp, slot))`,
+    `CREATE INDEX grp_slot_by_disk ON grp_slot (disk, grp)`,
+
+    // credential and receipt_key: base64url; the credential is stored as its SHA-256.
+    `CREATE TABLE node (
+       name TEXT PRIMARY KEY, credential_hash {blob} NOT NULL, receipt_key {blob} NOT NULL, url TEXT NOT NULL,
+       boot_nonce TEXT NOT NULL, version TEXT NOT NULL, created_at BIGINT NOT NULL, registered_at BIGINT NOT NULL)`,
+    `CREATE TABLE disk (
+       id BIGINT PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, node TEXT NOT NULL REFERENCES node(name), state TEXT NOT NULL,
+       total_bytes BIGINT NOT NULL, free_bytes BIGINT NOT NULL, chunks BIGINT NOT NULL, chunk_bytes BIGINT NOT NULL)`,
+
+    // state: 0 open, 1 closed; closed is final.
+    `CREATE TABLE lease (id BIGINT PRIMARY KEY, drive {blob} NOT NULL, holder TEXT NOT NULL, state BIGINT NOT NULL, expires_at BIGINT NOT NULL)`,
+    `CREATE INDEX lease_by_state ON lease (state, expires_at)`,
+    `CREATE TABLE job_lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, epoch BIGINT NOT NULL, expires_at BIGINT NOT NULL)`,
+    `CREATE TABLE commit_log (id {blob} PRIMARY KEY, result TEXT NOT NULL, at BIGINT NOT NULL)`,
+    `CREATE INDEX commit_log_by_time ON commit_log (at)`,
+
+    `CREATE TABLE upload (id {blob} PRIMARY KEY, target TEXT NOT NULL, created_at BIGINT NOT NULL, touched_at BIGINT NOT NULL)`,
+    `CREATE TABLE upload_part (
+       upload {blob} NOT NULL REFERENCES upload(id), part BIGINT NOT NULL, etag {blob} NOT NULL, size BIGINT NOT NULL,
+       chunks BIGINT NOT NULL, manifest {blob} NOT NULL, PRIMARY KEY (upload, part))`,
+
+    // Exact counters without one hot row: each writer adds to its shard, readers sum.
+    // scope: a drive's id in hex. bytes and versions count all versions, files the files outside of the trash.
+    `CREATE TABLE usage (
+       scope TEXT NOT NULL, shard BIGINT NOT NULL, bytes BIGINT NOT NULL, files BIGINT NOT NULL, folders BIGINT NOT NULL,
+       trashed BIGINT NOT NULL, versions BIGINT NOT NULL, PRIMARY KEY (scope, shard))`,
+    `CREATE TABLE change (sequence BIGINT PRIMARY KEY, at BIGINT NOT NULL, body TEXT NOT NULL)`,
+
+    `CREATE TABLE access_token (
+       id TEXT PRIMARY KEY, secret_hash {blob} NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL,
+       created_at BIGINT NOT NULL, expires_at BIGINT, revoked_at BIGINT)`,
+    `CREATE TABLE join_token (secret_hash {blob} PRIMARY KEY, expires_at BIGINT NOT NULL)`,
+  ],
+];
