@@ -1,1 +1,10 @@
-export {};
+export { NodeClock } from "./clock.ts";
+export { crashPointFromEnvironment } from "./crash-point.ts";
+export { NodeDisk } from "./disk.ts";
+export { nodeEnv } from "./env.ts";
+export { NodeHasher } from "./hasher.ts";
+export { type LogLevel, PinoLog, type PinoLogOptions } from "./log.ts";
+export { PrometheusMetrics } from "./metrics.ts";
+export { NodeNetwork } from "./network.ts";
+export { NodeRandom } from "./random.ts";
+export { openSqlite } from "./sqlite.ts";

@@ -1,0 +1,49 @@
+import type { IncomingMessage } from "node:http";
+import { limits, StorageError } from "@cairn/protocol";
+
+/**
+ * Collects a request's body into one buffer. Throws too-large over `bytesMax`, invalid when it ends early, unavailable
+ * when it stalls: less than bodyBytesPerSecondMin over bodyStallMs.
+ */
+export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+  const declared = Number(request.headers["content-length"] ?? Number.NaN);
+  if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  return new Promise((resolve, reject) => {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    let lengthAtLastLook = 0;
+    const watchdog = setInterval(() => {
+      const wanted = (limits.bodyBytesPerSecondMin * limits.bodyStallMs) / 1000;
+      if (length - lengthAtLastLook < wanted) end(() => reject(stalled()));
+      lengthAtLastLook = length;
+    }, limits.bodyStallMs);
+    watchdog.unref();
+    const end = (settle: () => void): void => {
+      clearInterval(watchdog);
+      request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+      settle();
+    };
+    const onData = (piece: Uint8Array): void => {
+      length += piece.length;
+      if (length > bytesMax) {
+        request.pause();
+        end(() => reject(tooLarge(bytesMax)));
+      } else pieces.push(piece);
+    };
+    const onEnd = (): void => {
+      const whole = pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length);
+      end(() => resolve(whole));
+    };
+    const onClose = (): void =>
+      end(() => reject(new StorageError("invalid", "read body", `it ended after ${length} bytes`)));
+    request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+  });
+}
+
+function tooLarge(bytesMax: number): StorageError {
+  return new StorageError("too-large", "read body", `at most ${bytesMax} bytes are taken here`);
+}
+
+function stalled(): StorageError {
+  return new StorageError("invalid", "read body", `it came slower than ${limits.bodyBytesPerSecondMin} bytes a second`);
+}

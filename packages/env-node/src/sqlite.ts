@@ -1,0 +1,173 @@
+import type { Sql, SqlDatabase, SqlRow, SqlValue } from "@cairn/env";
+import { assert, StorageError } from "@cairn/protocol";
+import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
+import { openEngine } from "./sqlite-engine.ts";
+
+const statementsKept = 300;
+
+/**
+ * Opens a database file, or `:memory:`. WAL with `synchronous=FULL` set explicitly on the writing connection: a commit
+ * that returned survives a power cut. One connection writes and checkpoints; readers are read-only.
+ * Throws corrupt when the file is not a sound database.
+ */
+export async function openSqlite(file: string): Promise<SqlDatabase> {
+  const engine = await openEngine();
+  try {
+    const writer = new engine(file);
+    writer.exec("PRAGMA page_size=8192; PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL");
+    writer.exec("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
+    writer.prepare("SELECT count(*) FROM sqlite_master").get();
+    if (file === ":memory:") return new SqliteDatabase(writer, writer);
+    const reader = new engine(file, { readOnly: true });
+    reader.exec("PRAGMA busy_timeout=5000; PRAGMA cache_size=-32768; PRAGMA query_only=ON");
+    return new SqliteDatabase(writer, reader);
+  } catch (error) {
+    throw translate(error, "open database");
+  }
+}
+
+class SqliteDatabase implements SqlDatabase {
+  readonly #writer: SqliteConnection;
+  readonly #reader: SqliteConnection;
+  readonly #shared: boolean;
+  #writing: Promise<unknown> = Promise.resolve();
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(writer: DatabaseSyncInstance, reader: DatabaseSyncInstance) {
+    this.#writer = new SqliteConnection(writer);
+    this.#shared = writer === reader;
+    this.#reader = this.#shared ? this.#writer : new SqliteConnection(reader);
+  }
+
+  write<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+    const run = this.#writing.then(() => transaction(this.#writer, "BEGIN IMMEDIATE", work));
+    this.#writing = run.catch(() => undefined);
+    return run;
+  }
+
+  read<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+    // A database in memory has one connection: readers then take their turn among the writers.
+    if (this.#shared) return this.write(work);
+    const run = this.#reading.then(() => transaction(this.#reader, "BEGIN", work));
+    this.#reading = run.catch(() => undefined);
+    return run;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#writing, this.#reading]);
+    if (!this.#shared) this.#reader.close();
+    this.#writer.close();
+  }
+}
+
+async function transaction<Result>(
+  connection: SqliteConnection,
+  begin: string,
+  work: (sql: Sql) => Promise<Result>,
+): Promise<Result> {
+  connection.exec(begin);
+  try {
+    const result = await work(connection);
+    connection.exec("COMMIT");
+    return result;
+  } catch (error) {
+    if (connection.inTransaction) connection.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** One connection and its prepared statements, least recently used first. */
+class SqliteConnection implements Sql {
+  readonly #database: DatabaseSyncInstance;
+  readonly #statements = new Map<string, StatementSyncInstance>();
+  #savepoints = 0;
+
+  constructor(database: DatabaseSyncInstance) {
+    this.#database = database;
+  }
+
+  get inTransaction(): boolean {
+    return this.#database.isTransaction;
+  }
+
+  exec(text: string): void {
+    try {
+      this.#statement(text).run();
+    } catch (error) {
+      throw translate(error, "end transaction");
+    }
+  }
+
+  async all<Row = SqlRow>(text: string, ...parameters: readonly SqlValue[]): Promise<Row[]> {
+    try {
+      return this.#statement(text).all(...parameters) as Row[];
+    } catch (error) {
+      throw translate(error, "query database");
+    }
+  }
+
+  async get<Row = SqlRow>(text: string, ...parameters: readonly SqlValue[]): Promise<Row | undefined> {
+    try {
+      return this.#statement(text).get(...parameters) as Row | undefined;
+    } catch (error) {
+      throw translate(error, "query database");
+    }
+  }
+
+  async run(text: string, ...parameters: readonly SqlValue[]): Promise<number> {
+    try {
+      return Number(this.#statement(text).run(...parameters).changes);
+    } catch (error) {
+      throw translate(error, "change database");
+    }
+  }
+
+  async savepoint<Result>(work: () => Promise<Result>): Promise<Result> {
+    const name = `s${this.#savepoints++ % 8}`;
+    this.exec(`SAVEPOINT ${name}`);
+    try {
+      const result = await work();
+      this.exec(`RELEASE ${name}`);
+      return result;
+    } catch (error) {
+      this.exec(`ROLLBACK TO ${name}`);
+      this.exec(`RELEASE ${name}`);
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #statement(text: string): StatementSyncInstance {
+    const known = this.#statements.get(text);
+    if (known) return known;
+    const prepared = this.#database.prepare(text);
+    if (this.#statements.size >= statementsKept) {
+      const oldest = this.#statements.keys().next().value;
+      assert(oldest !== undefined, "a full cache has an oldest statement");
+      this.#statements.delete(oldest);
+    }
+    this.#statements.set(text, prepared);
+    return prepared;
+  }
+}
+
+function translate(error: unknown, operation: string): StorageError {
+  if (error instanceof StorageError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const options = { cause: error };
+  if (/full/i.test(message) && /disk|database/i.test(message))
+    return new StorageError("no-space", operation, message, options);
+  if (/constraint/i.test(message)) return new StorageError("conflict", operation, message, options);
+  if (/malformed|not a database|corrupt/i.test(message)) {
+    return new StorageError("corrupt", operation, message, {
+      ...options,
+      hint: "The metadata database is damaged. Stop the server and restore a backup of its folder.",
+    });
+  }
+  if (/locked|busy/i.test(message)) return new StorageError("unavailable", operation, message, options);
+  return new StorageError("internal", operation, message, options);
+}
