@@ -1,1 +1,4 @@
-export {};
+export type { CheckedCopy, CheckedState, ChunkCheck, OnProgress, Progress } from "@cairn/drive";
+export { CairnClient, type MoveOptions, type NewToken } from "./cairn-client.ts";
+export { fileSource } from "./file-source.ts";
+export type * from "./options.ts";

@@ -1,0 +1,29 @@
+/** How far a transfer is; every number only rises. */
+export interface Progress {
+  /** Bytes of the file that are done: stored on all copies or known already (write), handed out (read). */
+  readonly bytesDone: number;
+  /** Bytes of the whole transfer; undefined while nobody knows. */
+  readonly bytesTotal: number | undefined;
+  /** Of bytesDone: bytes that needed no transfer because the drive, or an earlier attempt, had them already. */
+  readonly bytesKnown: number;
+  readonly chunksDone: number;
+}
+
+/** Called often: at every chunk. Must be quick and must not throw. */
+export type OnProgress = (progress: Progress) => void;
+
+/** What a caller may watch and stop. A stopped transfer throws cancelled. */
+export interface TransferControl {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/**
+ * Bytes to write. Buffers that were handed over must not be changed until the write has ended.
+ * `bytes`: all at once. `stream`: once, of any length; `size`, when given, must be met. `open`: can be read again from
+ * any byte on, such as a file, which lets a write mend itself and resume.
+ */
+export type WriteSource =
+  | { readonly bytes: Uint8Array }
+  | { readonly stream: AsyncIterable<Uint8Array>; readonly size?: number | undefined }
+  | { readonly open: (offset: number) => AsyncIterable<Uint8Array>; readonly size: number };
