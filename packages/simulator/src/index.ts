@@ -1,1 +1,2 @@
-export {};
+export { VirtualClock } from "./clock/virtual-clock.ts";
+export { SeededRandom } from "./random/seeded-random.ts";
