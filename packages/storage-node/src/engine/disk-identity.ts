@@ -1,0 +1,55 @@
+import type { Disk } from "@cairn/env";
+import { type DiskId, fromUtf8, type NodeId, parseDiskId, parseNodeId, StorageError, utf8 } from "@cairn/protocol";
+import { readWholeFile, writeWholeFile } from "./atomic-file.ts";
+
+const identityFile = "disk.json";
+const formatVersion = 1;
+
+/** Whose disk this is (docs/formats/disk.md). A folder without it is not a disk, and an empty mount point has none. */
+export interface DiskIdentity {
+  readonly cluster: string;
+  readonly node: NodeId;
+  readonly disk: DiskId;
+  /** 32 hex digits, drawn when the disk was made. */
+  readonly uuid: string;
+}
+
+/** Undefined for a folder that is not a disk yet. Throws corrupt or invalid for one that cannot be understood. */
+export async function readDiskIdentity(disk: Disk): Promise<DiskIdentity | undefined> {
+  const bytes = await readWholeFile(disk, identityFile);
+  if (!bytes) return undefined;
+  let stored: Record<string, unknown>;
+  try {
+    stored = JSON.parse(fromUtf8(bytes)) as Record<string, unknown>;
+  } catch (cause) {
+    throw new StorageError("corrupt", "read disk identity", identityFile, {
+      cause,
+      hint: "Restore disk.json, or remove this disk from the node.",
+    });
+  }
+  if (stored["format"] !== formatVersion) {
+    throw new StorageError("invalid", "read disk identity", `format ${String(stored["format"])}`, {
+      hint: "This disk was written by a newer Cairn. Start that version.",
+    });
+  }
+  return {
+    cluster: String(stored["cluster"]),
+    node: parseNodeId(String(stored["node"])),
+    disk: parseDiskId(Number(stored["disk"])),
+    uuid: String(stored["uuid"]),
+  };
+}
+
+/** Makes a folder a disk. Throws conflict when it holds chunks but has lost its identity. */
+export async function initialiseDisk(disk: Disk, identity: DiskIdentity): Promise<void> {
+  await disk.makeFolder("g");
+  if ((await disk.list("g")).length > 0) {
+    throw new StorageError("conflict", "initialise disk", "the folder holds groups but no disk.json", {
+      hint: "Restore disk.json; a folder with chunks is never taken as a new disk.",
+    });
+  }
+  await disk.syncFolder(".");
+  await writeWholeFile(disk, identityFile, [
+    utf8(`${JSON.stringify({ format: formatVersion, ...identity }, null, 2)}\n`),
+  ]);
+}
