@@ -1,1 +1,12 @@
-export {};
+export {
+  clusterMethods,
+  dataPathMethods,
+  type MethodList,
+  membershipMethods,
+  namespaceMethods,
+} from "./method-lists.ts";
+export { type Authorise, serveMethods } from "./method-server.ts";
+export { type RemoteChunkOptions, RemoteChunkService } from "./remote-chunk-service.ts";
+export { type RemoteOptions, remoteDataPath, remoteMembership, remoteMetadata } from "./remote-service.ts";
+export { errorOfReply, jsonOfReply } from "./reply-error.ts";
+export { statusOfKind } from "./status.ts";

@@ -1,0 +1,52 @@
+import type { ClusterService, DataPathService, MembershipService, NamespaceService } from "@cairn/protocol";
+
+/** What may be called over the wire, method by method, and whether calling it twice is the same as once. */
+export type MethodList<Service> = Readonly<Record<keyof Service & string, "repeatable" | "once">>;
+
+export const dataPathMethods: MethodList<DataPathService> = {
+  openLease: "repeatable",
+  renewLease: "repeatable",
+  closeLease: "repeatable",
+  lookupChunks: "repeatable",
+  commit: "repeatable",
+  createUpload: "repeatable",
+  putPart: "repeatable",
+  listParts: "repeatable",
+  completeUpload: "repeatable",
+  abortUpload: "repeatable",
+  planRead: "repeatable",
+  groups: "repeatable",
+  reportBadCopies: "repeatable",
+};
+
+/** Changes carry a commit id, so that repeating them is safe. */
+export const namespaceMethods: MethodList<NamespaceService> = {
+  drives: "repeatable",
+  stat: "repeatable",
+  list: "repeatable",
+  countChildren: "repeatable",
+  createFolder: "repeatable",
+  move: "repeatable",
+  trash: "repeatable",
+  restore: "repeatable",
+  remove: "repeatable",
+  listTrash: "repeatable",
+  emptyTrash: "repeatable",
+  listVersions: "repeatable",
+};
+
+export const clusterMethods: MethodList<ClusterService> = {
+  status: "repeatable",
+  nodes: "repeatable",
+  placements: "repeatable",
+  authenticate: "repeatable",
+  createToken: "once",
+  listTokens: "repeatable",
+  revokeToken: "repeatable",
+  createJoinToken: "once",
+};
+
+export const membershipMethods: MethodList<MembershipService> = {
+  register: "repeatable",
+  heartbeat: "once",
+};

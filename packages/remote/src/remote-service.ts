@@ -1,0 +1,100 @@
+import type { Clock, Network, Random } from "@cairn/env";
+import {
+  type DataPathService,
+  isKind,
+  limits,
+  type MembershipService,
+  type MetadataService,
+  type StorageError,
+  utf8,
+} from "@cairn/protocol";
+import {
+  clusterMethods,
+  dataPathMethods,
+  type MethodList,
+  membershipMethods,
+  namespaceMethods,
+} from "./method-lists.ts";
+import { outcomesFromWire } from "./method-wire.ts";
+import { jsonOfReply } from "./reply-error.ts";
+
+const triesMax = 3;
+const firstPauseMs = 100;
+const replyBytesMax = 64 * 1024 * 1024;
+const timeoutMs = 30_000;
+
+export interface RemoteOptions {
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** URL under which the methods stand, without a slash at its end. */
+  readonly base: string;
+  /** Sent as Bearer credential if given. */
+  readonly bearer?: string | undefined;
+  /** Tries of a repeatable call that finds the server unavailable; absent: 3. */
+  readonly tries?: number | undefined;
+}
+
+/** The data path of a metadata server, or of a gateway in front of it. */
+export function remoteDataPath(options: RemoteOptions): DataPathService {
+  return remoteService<DataPathService>(options, dataPathMethods);
+}
+
+export function remoteMetadata(options: RemoteOptions): MetadataService {
+  return remoteService<MetadataService>(options, { ...dataPathMethods, ...namespaceMethods, ...clusterMethods });
+}
+
+export function remoteMembership(options: RemoteOptions): MembershipService {
+  return remoteService<MembershipService>(options, membershipMethods);
+}
+
+/**
+ * Calls a service's methods as POST `<base>/<method>` with a JSON array of arguments (docs/api/methods.md). A repeatable
+ * call that finds the server unavailable is tried again with growing, random pauses.
+ */
+function remoteService<Service>(options: RemoteOptions, methods: MethodList<Service>): Service {
+  const entries = Object.entries(methods).map(([method, kind]) => {
+    const tries = kind === "repeatable" ? (options.tries ?? triesMax) : 1;
+    return [method, (...args: unknown[]) => withRetries(options, tries, () => call(options, method, args))] as const;
+  });
+  return Object.fromEntries(entries) as Service;
+}
+
+async function call(options: RemoteOptions, method: string, args: readonly unknown[]): Promise<unknown> {
+  const reply = await options.network.request({
+    method: "POST",
+    url: `${options.base}/${method}`,
+    headers: {
+      "content-type": "application/json",
+      ...(options.bearer === undefined ? {} : { authorization: `Bearer ${options.bearer}` }),
+    },
+    body: [utf8(JSON.stringify(args))],
+    timeoutMs,
+    replyBytesMax,
+  });
+  const { result } = jsonOfReply<{ result?: unknown }>(reply, method);
+  return outcomesFromWire(result, method);
+}
+
+async function withRetries<Result>(
+  { clock, random }: RemoteOptions,
+  tries: number,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= tries || !isPassing(error)) throw error;
+      await clock.sleep(random.fraction() * firstPauseMs * 4 ** attempt);
+    }
+  }
+}
+
+/** No answer, or an answer that says "later": repeating may help. A refusal with a reason stays a refusal. */
+function isPassing(error: unknown): error is StorageError {
+  return isKind(error, "overloaded") || (isKind(error, "unavailable") && "code" in error.details);
+}
+
+/** Largest body that a method call may have. */
+export const methodBodyBytesMax: number = limits.metadataBodyBytesMax;
