@@ -22,6 +22,7 @@ export {
   type FramedRead,
 } from "./chunk-frames.ts";
 export type * from "./chunk-service.ts";
+export { CleanupStack } from "./cleanup-stack.ts";
 export {
   asStorageError,
   type ErrorKind,

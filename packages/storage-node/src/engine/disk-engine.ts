@@ -198,6 +198,11 @@ export class DiskEngine implements AsyncDisposable {
     return this.#parts.disk.space();
   }
 
+  /** The state as it is known without asking the disk: an error that came since the last look changes it at once. */
+  health(seen: DiskState): DiskState {
+    return this.#health === "suspect" ? "suspect" : seen;
+  }
+
   /** What the node reports of this disk. */
   state(space: DiskSpace): DiskState {
     if (this.#health === "suspect") return "suspect";

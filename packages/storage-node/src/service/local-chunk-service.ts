@@ -1,0 +1,151 @@
+import type { Hasher } from "@cairn/env";
+import {
+  asStorageError,
+  type ChunkBlocks,
+  type ChunkId,
+  type ChunkStat,
+  type ChunkWrite,
+  type ExactChunk,
+  failed,
+  type GroupDigest,
+  type GroupId,
+  type InventoryPage,
+  limits,
+  type NodeId,
+  type Outcome,
+  type Receipt,
+  StorageError,
+  signReceipt,
+  succeeded,
+  type WriteClaims,
+} from "@cairn/protocol";
+import type { DiskEngine } from "../engine/index.ts";
+import type { CommandFence } from "./command-fence.ts";
+import type { TokenGate } from "./token-gate.ts";
+
+const inventoryPageSize = 4096;
+
+export interface LocalChunkParts {
+  readonly node: NodeId;
+  readonly engines: readonly DiskEngine[];
+  readonly gate: TokenGate;
+  readonly fence: CommandFence;
+  readonly hasher: Hasher;
+  readonly receiptKey: Uint8Array;
+  /** Bytes of chunks that may be under way at once. */
+  readonly bytesInFlightMax: number;
+}
+
+/** What a node does once it is registered: checks the right to do it, does it on the right disk, and proves it. */
+export class LocalChunkService {
+  readonly #parts: LocalChunkParts;
+  #bytesInFlight = 0;
+
+  constructor(parts: LocalChunkParts) {
+    this.#parts = parts;
+  }
+
+  /** Each chunk keeps its own outcome; see ChunkService.putMany. */
+  putMany(writes: readonly ChunkWrite[]): Promise<readonly Outcome<Receipt>[]> {
+    return Promise.all(writes.map((write) => this.put(write)));
+  }
+
+  async put(write: ChunkWrite): Promise<Outcome<Receipt>> {
+    const { id, generation, bytes } = write;
+    try {
+      const claims = this.#parts.gate.write(write, bytes.length);
+      if (bytes.length === 0) throw new StorageError("invalid", "put chunk", "a chunk has at least one byte");
+      const engine = this.#engineFor(claims);
+      this.#reserve(bytes.length);
+      try {
+        const { group, epoch } = claims;
+        const outcome = await engine.put({ group, epoch, id, generation, bytes });
+        if (!outcome.ok) return outcome;
+        const { disk } = engine.identity;
+        const receipt = { id, generation, group, epoch, length: bytes.length, disk };
+        return succeeded(signReceipt(receipt, (message) => this.#parts.hasher.hmac(this.#parts.receiptKey, message)));
+      } finally {
+        this.#bytesInFlight -= bytes.length;
+      }
+    } catch (error) {
+      return failed(error, "put chunk");
+    }
+  }
+
+  /** Blocks of a chunk. Throws as ChunkService.get. */
+  async read(request: {
+    group: GroupId;
+    id: ChunkId;
+    token: string;
+    range?: { offset: number; length: number };
+  }): Promise<ChunkBlocks> {
+    this.#parts.gate.read(request.token, request.group);
+    const holders = this.#holders(request.group);
+    let failure: StorageError | undefined;
+    for (const engine of holders) {
+      try {
+        return await engine.read(request.group, request.id, request.range);
+      } catch (error) {
+        failure = asStorageError(error, "read chunk");
+      }
+    }
+    throw failure ?? new StorageError("not-found", "read chunk", request.id);
+  }
+
+  async stat({ group, id, token }: { group: GroupId; id: ChunkId; token: string }): Promise<ChunkStat> {
+    this.#parts.gate.read(token, group);
+    for (const engine of this.#holders(group)) {
+      const found = await engine.find(group, id);
+      if (found) return { id, group, generation: found.generation, length: found.length, disk: engine.identity.disk };
+    }
+    throw new StorageError("not-found", "stat chunk", id);
+  }
+
+  /** Needs a command token of a leader that was not overtaken. */
+  async deleteExact(chunks: readonly ExactChunk[], command: string): Promise<readonly Outcome<void>[]> {
+    await this.authoriseCommand(command);
+    if (chunks.length > limits.commitEntriesMax)
+      throw new StorageError("too-large", "delete chunks", `at most ${limits.commitEntriesMax}`);
+    const perEngine = await Promise.all(this.#parts.engines.map((engine) => engine.deleteExact(chunks)));
+    return chunks.map(
+      (_, index) => perEngine.map((outcomes) => outcomes[index]).find((it) => it && !it.ok) ?? succeeded(undefined),
+    );
+  }
+
+  async inventory(group: GroupId, cursor: string | undefined, command: string): Promise<InventoryPage> {
+    await this.authoriseCommand(command);
+    const [engine] = this.#holders(group);
+    return engine ? engine.inventory(group, cursor, inventoryPageSize) : { chunks: [], cursor: undefined };
+  }
+
+  async digests(command: string): Promise<readonly GroupDigest[]> {
+    await this.authoriseCommand(command);
+    return this.#parts.engines.flatMap((engine) => engine.digests());
+  }
+
+  /** Throws unauthenticated, forbidden, stale. */
+  async authoriseCommand(command: string): Promise<void> {
+    await this.#parts.fence.pass(this.#parts.gate.command(command, this.#parts.node));
+  }
+
+  #holders(group: GroupId): DiskEngine[] {
+    return this.#parts.engines.filter((engine) => engine.holds(group));
+  }
+
+  #engineFor(claims: WriteClaims): DiskEngine {
+    const engine = this.#parts.engines.find(({ identity }) => claims.disks.includes(identity.disk));
+    if (engine) return engine;
+    throw new StorageError("forbidden", "put chunk", `group ${claims.group} has no disk on this node`, {
+      hint: "Send the chunk to the members of its group.",
+    });
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#bytesInFlight + bytes > this.#parts.bytesInFlightMax) {
+      throw new StorageError("overloaded", "put chunk", "too many bytes are under way", {
+        hint: "Try again in a moment.",
+      });
+    }
+    this.#bytesInFlight += bytes;
+  }
+}
