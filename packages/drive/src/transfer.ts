@@ -1,3 +1,5 @@
+import type { UploadId } from "@cairn/protocol";
+
 /** How far a transfer is; every number only rises. */
 export interface Progress {
   /** Bytes of the file that are done: stored on all copies or known already (write), handed out (read). */
@@ -27,3 +29,13 @@ export type WriteSource =
   | { readonly bytes: Uint8Array }
   | { readonly stream: AsyncIterable<Uint8Array>; readonly size?: number | undefined }
   | { readonly open: (offset: number) => AsyncIterable<Uint8Array>; readonly size: number };
+
+export interface WriteControl extends TransferControl {
+  /** Goes on with this upload session when it still exists: only what is missing or differs is sent. */
+  readonly resume?: UploadId | undefined;
+  /**
+   * Told the session's id as soon as a large file has one, so that the caller can keep it for `resume`. A session whose
+   * id nobody was told is dropped when the write fails.
+   */
+  readonly onUpload?: ((upload: UploadId) => void | Promise<void>) | undefined;
+}

@@ -1,0 +1,86 @@
+import type { Clock } from "@cairn/env";
+import { StorageError } from "@cairn/protocol";
+
+export interface DeadlineOptions {
+  readonly ms: number;
+  readonly operation: string;
+  /** Who is to answer. */
+  readonly subject: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs `work` with a signal that aborts at the deadline or with the caller's own, and settles at once then, whether
+ * `work` listens or not. Throws unavailable at the deadline, cancelled when the caller stops.
+ */
+export function withDeadline<Result>(
+  clock: Clock,
+  options: DeadlineOptions,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const { ms, operation, subject, signal } = options;
+  return new Promise((resolve, reject) => {
+    const controller = new AbortController();
+    const end = (settle: () => void): void => {
+      timer.cancel();
+      signal?.removeEventListener("abort", cancel);
+      settle();
+    };
+    const stop = (error: StorageError): void =>
+      end(() => {
+        reject(error);
+        controller.abort(error);
+      });
+    const cancel = (): void => stop(cancelled(operation));
+    const timer = clock.after(ms, () => {
+      stop(
+        new StorageError("unavailable", operation, `${subject} gave no answer within ${Math.round(ms)} ms`, {
+          details: { timeout: true },
+        }),
+      );
+    });
+    if (signal?.aborted) return cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    work(controller.signal).then(
+      (result) => end(() => resolve(result)),
+      (error: unknown) => end(() => reject(error)),
+    );
+  });
+}
+
+/** Settles as the promise does, or throws cancelled as soon as the signal aborts. */
+export function abortable<Result>(
+  promise: Promise<Result>,
+  signal: AbortSignal | undefined,
+  operation: string,
+): Promise<Result> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => reject(cancelled(operation));
+    if (signal.aborted) {
+      promise.catch(() => undefined);
+      return cancel();
+    }
+    signal.addEventListener("abort", cancel, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", cancel));
+  });
+}
+
+export function cancelled(operation: string): StorageError {
+  return new StorageError("cancelled", operation, "the caller asked to stop");
+}
+
+/** A controller that aborts with the signal as well, until it is unlinked. */
+export interface LinkedController {
+  readonly signal: AbortSignal;
+  abort(): void;
+  unlink(): void;
+}
+
+export function linkedController(signal: AbortSignal | undefined): LinkedController {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
+  return { signal: controller.signal, abort, unlink: () => signal?.removeEventListener("abort", abort) };
+}
