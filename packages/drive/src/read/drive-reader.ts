@@ -1,7 +1,15 @@
-import { type Entry, type EntryAddress, StorageError, type VersionId } from "@cairn/protocol";
+import { type Entry, type EntryAddress, type ReadPlan, StorageError, type VersionId } from "@cairn/protocol";
+import { abortable } from "../nodes/deadline.ts";
+import { NodeBoard } from "../nodes/node-board.ts";
+import { retrying } from "../retry.ts";
 import type { DriveEnv, DriveServices } from "../services.ts";
 import type { TransferControl } from "../transfer.ts";
+import { BadCopyReports } from "./bad-copy-reports.ts";
 import type { ChunkCheck } from "./chunk-check.ts";
+import { ChunkReader } from "./chunk-reader.ts";
+import { checkFile } from "./file-check.ts";
+import { FileRead, type ReadPath } from "./file-read.ts";
+import { GroupCache } from "./group-cache.ts";
 
 export interface ReadRequest extends TransferControl {
   /** Absent: the current version. */
@@ -24,16 +32,39 @@ export interface OpenFile {
 
 /** Reads files from the healthiest copies and verifies them. One for a whole process; any number of reads at once. */
 export class DriveReader {
-  constructor(_env: DriveEnv, _services: DriveServices) {}
+  readonly #path: ReadPath;
+
+  constructor(env: DriveEnv, services: DriveServices) {
+    const { metadata } = services;
+    const board = services.nodes ?? new NodeBoard(env, services.chunksAt);
+    const chunks = new ChunkReader(env, board, new BadCopyReports(env, metadata));
+    this.#path = { env, metadata, groups: new GroupCache(env, metadata), chunks };
+  }
 
   /**
-   * Plans a read. Throws not-found, range (offset behind the end), invalid (a folder); while iterating: lost (no good copy
-   * anywhere), unavailable (details.nodes: whose return would help), cancelled.
+   * Plans a read. Throws not-found, range (offset behind the end), invalid (a folder); while iterating: lost (no good
+   * copy anywhere), unavailable (details.nodes: whose return would help), cancelled.
    */
-  async open(_address: EntryAddress, _request: ReadRequest = {}): Promise<OpenFile> {
-    throw new StorageError("internal", "read file", "");
+  async open(address: EntryAddress, request: ReadRequest = {}): Promise<OpenFile> {
+    const { offset = 0, signal, onProgress } = request;
+    const plan = await this.#plan(address, request);
+    const { entry } = plan;
+    if (offset > entry.size) throw new StorageError("range", "read file", `${entry.path} has ${entry.size} bytes`);
+    const length = Math.min(request.length ?? entry.size, entry.size - offset);
+    return { entry, offset, length, bytes: new FileRead(this.#path, { plan, offset, length, signal, onProgress }) };
   }
 
   /** Reads every chunk of a file on every one of its copies and tells each copy's state, in order of the file. */
-  async *check(_address: EntryAddress, _control: TransferControl = {}): AsyncGenerator<ChunkCheck> {}
+  async *check(address: EntryAddress, control: TransferControl = {}): AsyncGenerator<ChunkCheck> {
+    yield* checkFile(this.#path, await this.#plan(address, control), control);
+  }
+
+  async #plan(address: EntryAddress, request: ReadRequest): Promise<ReadPlan> {
+    const { version, offset = 0, signal } = request;
+    const { env, metadata, groups } = this.#path;
+    const planning = retrying(env, signal, () => metadata.planRead(address, version, offset));
+    const plan = await abortable(planning, signal, "read file");
+    groups.learn(plan.groups);
+    return plan;
+  }
 }
