@@ -5,6 +5,7 @@ import {
   isKind,
   type ManifestEntry,
   type ReadPlan,
+  StorageError,
 } from "@cairn/protocol";
 import { linkedController } from "../nodes/deadline.ts";
 import { retrying } from "../retry.ts";
