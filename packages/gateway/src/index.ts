@@ -1,1 +1,2 @@
-export {};
+export { createGateway, type Gateway, startGateway } from "./gateway.ts";
+export type { GatewayOptions, MethodMount } from "./gateway-options.ts";

@@ -1,0 +1,25 @@
+import type { DriveReader, DriveWriter } from "@cairn/drive";
+import type { Env, HttpHandler } from "@cairn/env";
+import type { MetadataService, Scope } from "@cairn/protocol";
+
+/** Methods of a service that are called as POST `<base>/<method>`; the handler comes from whoever wires the parts. */
+export interface MethodMount {
+  readonly base: string;
+  /** `own`: the handler checks the caller itself. */
+  readonly scopeOf: (method: string) => Scope | "own";
+  readonly handler: HttpHandler;
+}
+
+export interface GatewayOptions {
+  readonly env: Env;
+  readonly metadata: MetadataService;
+  readonly writer: DriveWriter;
+  readonly reader: DriveReader;
+  readonly mounts: readonly MethodMount[];
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly version: string;
+  /** True when measurements may be read without a credential. */
+  readonly openMetrics: boolean;
+  /** Why the server is not ready yet, or undefined when it is. */
+  readonly notReady?: () => string | undefined;
+}
