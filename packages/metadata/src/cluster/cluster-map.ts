@@ -1,0 +1,209 @@
+import type { Sql, SqlDatabase } from "@cairn/env";
+import {
+  type DiskId,
+  type DiskState,
+  type DiskStatus,
+  type GroupId,
+  type NodeId,
+  parseDiskId,
+  parseGroupId,
+  parseNodeId,
+} from "@cairn/protocol";
+
+/** A storage node as the database knows it. */
+export interface NodeRecord {
+  readonly node: NodeId;
+  /** Base URL of its chunk API. */
+  readonly url: string;
+  readonly version: string;
+  /** Of the process that registered last. */
+  readonly bootNonce: string;
+  readonly receiptKey: Uint8Array;
+  /** SHA-256 of the node's credential. */
+  readonly credentialHash: Uint8Array;
+}
+
+export interface DiskRecord extends DiskStatus {
+  readonly node: NodeId;
+}
+
+export type GroupState = "writable" | "sealed" | "draining";
+/** joining: is being filled, not yet read from. leaving: still read from. */
+export type SlotState = "ok" | "joining" | "leaving";
+
+export interface GroupSlot {
+  readonly slot: number;
+  readonly disk: DiskId;
+  readonly state: SlotState;
+}
+
+/** A placement group. Bytes and records are the most that any member reported. */
+export interface GroupRecord {
+  readonly id: GroupId;
+  readonly copies: number;
+  readonly epoch: number;
+  readonly state: GroupState;
+  readonly bytes: number;
+  readonly records: number;
+  readonly bytesMax: number;
+  /** Wall clock ms; undefined while it is writable. */
+  readonly sealedAt: number | undefined;
+  readonly slots: readonly GroupSlot[];
+}
+
+/**
+ * The nodes, disks and groups of the database, held in memory: about 30 KB per TiB stored. Records are replaced and
+ * never changed. Whoever writes the tables puts the record here after the transaction has committed.
+ */
+export class ClusterMap {
+  readonly #nodes = new Map<NodeId, NodeRecord>();
+  readonly #disks = new Map<DiskId, DiskRecord>();
+  readonly #groups = new Map<GroupId, GroupRecord>();
+  #version = 1;
+
+  /** Reads everything. Throws as the database does. */
+  static async load(database: SqlDatabase): Promise<ClusterMap> {
+    const map = new ClusterMap();
+    await database.read(async (sql) => {
+      for (const node of await loadNodes(sql)) map.putNode(node);
+      for (const disk of await loadDisks(sql)) map.putDisk(disk);
+      for (const group of await loadGroups(sql)) map.putGroup(group);
+    });
+    return map;
+  }
+
+  /** Rises with every change of what may be placed or read where; reported sizes do not raise it. */
+  get version(): number {
+    return this.#version;
+  }
+
+  node(name: NodeId): NodeRecord | undefined {
+    return this.#nodes.get(name);
+  }
+
+  disk(id: DiskId): DiskRecord | undefined {
+    return this.#disks.get(id);
+  }
+
+  group(id: GroupId): GroupRecord | undefined {
+    return this.#groups.get(id);
+  }
+
+  nodes(): Iterable<NodeRecord> {
+    return this.#nodes.values();
+  }
+
+  disks(): Iterable<DiskRecord> {
+    return this.#disks.values();
+  }
+
+  groups(): Iterable<GroupRecord> {
+    return this.#groups.values();
+  }
+
+  disksOf(node: NodeId): DiskRecord[] {
+    return [...this.#disks.values()].filter((disk) => disk.node === node);
+  }
+
+  putNode(record: NodeRecord): void {
+    this.#nodes.set(record.node, record);
+    this.#version++;
+  }
+
+  putDisk(record: DiskRecord): void {
+    const before = this.#disks.get(record.disk);
+    this.#disks.set(record.disk, record);
+    if (before?.state !== record.state) this.#version++;
+  }
+
+  putGroup(record: GroupRecord): void {
+    const before = this.#groups.get(record.id);
+    this.#groups.set(record.id, record);
+    if (before?.epoch !== record.epoch || before.state !== record.state || before.slots !== record.slots) {
+      this.#version++;
+    }
+  }
+}
+
+const groupStates: readonly GroupState[] = ["writable", "sealed", "draining"];
+const slotStates: readonly SlotState[] = ["ok", "joining", "leaving"];
+
+/** Numbers of the states in table `grp`. */
+export function groupStateNumber(state: GroupState): number {
+  return groupStates.indexOf(state);
+}
+
+async function loadNodes(sql: Sql): Promise<NodeRecord[]> {
+  const rows = await sql.all<{
+    name: string;
+    credential_hash: Uint8Array;
+    receipt_key: Uint8Array;
+    url: string;
+    boot_nonce: string;
+    version: string;
+  }>("SELECT name, credential_hash, receipt_key, url, boot_nonce, version FROM node ORDER BY name");
+  return rows.map((row) => ({
+    node: parseNodeId(row.name),
+    url: row.url,
+    version: row.version,
+    bootNonce: row.boot_nonce,
+    receiptKey: row.receipt_key,
+    credentialHash: row.credential_hash,
+  }));
+}
+
+async function loadDisks(sql: Sql): Promise<DiskRecord[]> {
+  const rows = await sql.all<{
+    id: number;
+    uuid: string;
+    node: string;
+    state: DiskState;
+    total_bytes: number;
+    free_bytes: number;
+    chunks: number;
+    chunk_bytes: number;
+  }>("SELECT id, uuid, node, state, total_bytes, free_bytes, chunks, chunk_bytes FROM disk ORDER BY id");
+  return rows.map((row) => ({
+    disk: parseDiskId(row.id),
+    uuid: row.uuid,
+    node: parseNodeId(row.node),
+    state: row.state,
+    totalBytes: row.total_bytes,
+    freeBytes: row.free_bytes,
+    chunks: row.chunks,
+    chunkBytes: row.chunk_bytes,
+  }));
+}
+
+async function loadGroups(sql: Sql): Promise<GroupRecord[]> {
+  const slots = await sql.all<{ grp: number; slot: number; disk: number; state: number }>(
+    "SELECT grp, slot, disk, state FROM grp_slot ORDER BY grp, slot",
+  );
+  const slotsOf = new Map<number, GroupSlot[]>();
+  for (const row of slots) {
+    const list = slotsOf.get(row.grp) ?? [];
+    list.push({ slot: row.slot, disk: parseDiskId(row.disk), state: slotStates[row.state] ?? "joining" });
+    slotsOf.set(row.grp, list);
+  }
+  const rows = await sql.all<{
+    id: number;
+    copies: number;
+    epoch: number;
+    state: number;
+    bytes: number;
+    records: number;
+    bytes_max: number;
+    sealed_at: number | null;
+  }>("SELECT id, copies, epoch, state, bytes, records, bytes_max, sealed_at FROM grp ORDER BY id");
+  return rows.map((row) => ({
+    id: parseGroupId(row.id),
+    copies: row.copies,
+    epoch: row.epoch,
+    state: groupStates[row.state] ?? "sealed",
+    bytes: row.bytes,
+    records: row.records,
+    bytesMax: row.bytes_max,
+    sealedAt: row.sealed_at ?? undefined,
+    slots: slotsOf.get(row.id) ?? [],
+  }));
+}

@@ -1,0 +1,102 @@
+import type { Hasher, Sql } from "@cairn/env";
+import {
+  type DiskId,
+  type GroupId,
+  limits,
+  type Mac,
+  type NodeId,
+  type Receipt,
+  receiptIsGenuine,
+  StorageError,
+} from "@cairn/protocol";
+import type { ClusterMap } from "../cluster/cluster-map.ts";
+import type { ReceiptJudge, WrittenChunk } from "../contracts.ts";
+
+interface NodeMac {
+  readonly key: Uint8Array;
+  readonly mac: Mac;
+}
+
+/**
+ * Verifies the receipts of a written chunk. A node signs a receipt only for a group, epoch and disk that a token of ours
+ * named, so a genuine receipt of an earlier epoch proves that the disk was a member at that epoch.
+ */
+export class ReceiptVerifier implements ReceiptJudge {
+  readonly #hasher: Hasher;
+  readonly #map: ClusterMap;
+  readonly #macs = new Map<NodeId, NodeMac>();
+
+  constructor(hasher: Hasher, map: ClusterMap) {
+    this.#hasher = hasher;
+    this.#map = map;
+  }
+
+  /** Throws unauthenticated (not genuine), invalid (too few, or not from distinct members of the group), not-found. */
+  async judge(sql: Sql, chunk: WrittenChunk, copies: number): Promise<{ readonly stale: boolean }> {
+    const group = await sql.get<{ epoch: number }>("SELECT epoch FROM grp WHERE id = ?", chunk.group);
+    if (!group) throw new StorageError("not-found", "check receipts", `group ${chunk.group}`);
+    const { receipts } = chunk.written;
+    const epoch = receipts[0]?.epoch ?? group.epoch;
+    this.#assertSpread(chunk, copies, epoch, group.epoch);
+    for (const receipt of receipts) {
+      const node = this.#map.disk(receipt.disk)?.node;
+      const mac = node && this.#macOf(node);
+      const claims = {
+        id: chunk.id,
+        generation: chunk.written.generation,
+        group: chunk.group,
+        epoch,
+        length: chunk.length,
+        disk: receipt.disk,
+      };
+      if (!mac || !receiptIsGenuine(claims, receipt, mac)) {
+        throw new StorageError(
+          "unauthenticated",
+          "check receipts",
+          `the receipt of disk ${receipt.disk} is not genuine`,
+          {
+            hint: "Send the chunk again and commit with the receipts that the storage nodes answer with.",
+            details: { chunk: chunk.id, disk: receipt.disk },
+          },
+        );
+      }
+    }
+    return { stale: epoch < group.epoch };
+  }
+
+  /** Before the signatures, because it costs less. */
+  #assertSpread(chunk: WrittenChunk, copies: number, epoch: number, currentEpoch: number): void {
+    const { receipts } = chunk.written;
+    const wrong = (why: string): StorageError =>
+      new StorageError("invalid", "check receipts", `chunk ${chunk.id}: ${why}`, {
+        hint: `A commit needs receipts of ${copies} members of one group at one epoch.`,
+        details: { chunk: chunk.id },
+      });
+    if (receipts.length > limits.copiesMax) throw wrong(`${receipts.length} receipts`);
+    if (receipts.some((receipt) => receipt.epoch !== epoch)) throw wrong("the receipts are of different epochs");
+    if (epoch > currentEpoch) throw wrong(`the group has never had epoch ${epoch}`);
+    const disks = new Set(receipts.map((receipt) => receipt.disk));
+    const nodes = new Set(receipts.map((receipt) => this.#map.disk(receipt.disk)?.node ?? `of disk ${receipt.disk}`));
+    if (disks.size < copies || nodes.size < copies || disks.size < receipts.length) {
+      throw wrong(`${receipts.length} receipts of ${disks.size} disks on ${nodes.size} nodes`);
+    }
+    if (epoch === currentEpoch) this.#assertMembers(chunk.group, receipts, wrong);
+  }
+
+  #assertMembers(group: GroupId, receipts: readonly Receipt[], wrong: (why: string) => StorageError): void {
+    const members = new Set<DiskId>(this.#map.group(group)?.slots.map((slot) => slot.disk));
+    for (const { disk } of receipts) {
+      if (!members.has(disk)) throw wrong(`disk ${disk} is not a member of group ${group}`);
+    }
+  }
+
+  #macOf(node: NodeId): Mac | undefined {
+    const key = this.#map.node(node)?.receiptKey;
+    if (!key) return undefined;
+    const cached = this.#macs.get(node);
+    if (cached?.key === key) return cached.mac;
+    const mac: Mac = (message) => this.#hasher.hmac(key, message);
+    this.#macs.set(node, { key, mac });
+    return mac;
+  }
+}

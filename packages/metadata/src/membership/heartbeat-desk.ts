@@ -1,0 +1,208 @@
+import type { Clock, Log, Sql } from "@cairn/env";
+import {
+  type DiskId,
+  type DiskReport,
+  type GroupDigest,
+  type GroupId,
+  type HeartbeatReply,
+  type HeartbeatRequest,
+  limits,
+  type NodeId,
+  StorageError,
+} from "@cairn/protocol";
+import { type ClusterMap, type GroupRecord, groupStateNumber } from "../cluster/cluster-map.ts";
+import type { GroupedWrites } from "../cluster/grouped-writes.ts";
+import type { HealthBoard } from "./health-board.ts";
+import type { NodeRegistry } from "./node-registry.ts";
+import { SealBoard } from "./seal-board.ts";
+
+export interface HeartbeatWorld {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly writes: GroupedWrites;
+  readonly map: ClusterMap;
+  readonly health: HealthBoard;
+  readonly registry: NodeRegistry;
+  readonly incarnation: number;
+}
+
+interface Session {
+  readonly bootNonce: string;
+  sequence: number;
+  /** Monotonic ms of the last time the node's disk sizes were written to the database. */
+  savedAt: number;
+}
+
+interface Size {
+  readonly bytes: number;
+  readonly records: number;
+}
+
+/** Sizes of disks are written no more often than this unless something that matters changed; ms. */
+const sizesSavedEveryMs = 60_000;
+/** After a start, seals of the last hour are told again: longer than any write token lives. */
+const sealsRepeatedMs = 3600_000;
+
+/**
+ * Takes heartbeats. What a node reports of its groups is durable before it is acknowledged, because a node does not
+ * repeat it; a heartbeat that changes nothing writes nothing.
+ */
+export class HeartbeatDesk {
+  readonly #world: HeartbeatWorld;
+  readonly #sessions = new Map<NodeId, Session>();
+  readonly #reported = new Map<GroupId, Map<DiskId, Size>>();
+  readonly #seals: SealBoard = new SealBoard();
+
+  constructor(world: HeartbeatWorld) {
+    this.#world = world;
+    const since = world.clock.now() - sealsRepeatedMs;
+    for (const group of world.map.groups()) {
+      if (group.state === "sealed" && (group.sealedAt ?? 0) > since) this.#seals.add(group.id, this.#nodesOf(group));
+    }
+  }
+
+  /** Throws unauthenticated; stale when another process of the node registered since; invalid for foreign disks. */
+  async take(request: HeartbeatRequest): Promise<HeartbeatReply> {
+    const node = await this.#world.registry.authenticate(request.node, request.credential);
+    if (node.bootNonce !== request.bootNonce) {
+      throw new StorageError("stale", "receive heartbeat", `${node.node} has registered with another start since`, {
+        hint: "The node must register again.",
+      });
+    }
+    this.#checkDisks(request);
+    const session = this.#sessionOf(request);
+    // An answer to a heartbeat that was overtaken on the way must not bring back old sizes.
+    if (request.sequence >= session.sequence) {
+      session.sequence = request.sequence;
+      this.#world.health.hear(request.node);
+      await this.#apply(request, session);
+    }
+    return { incarnation: this.#world.incarnation, seal: this.#seals.take(request.node) };
+  }
+
+  async #apply(request: HeartbeatRequest, session: Session): Promise<void> {
+    const { map, clock, writes } = this.#world;
+    for (const digest of request.groups) this.#note(digest, request.node);
+    const groups = [...new Set(request.groups.map((digest) => digest.group))];
+    const due = clock.monotonic() - session.savedAt >= sizesSavedEveryMs;
+    const changed = request.disks.filter((report) => {
+      const before = map.disk(report.disk);
+      return before?.state !== report.state || (due && differs(report, before));
+    });
+    const resized = groups.some((group) => this.#resized(group) !== undefined);
+    if (changed.length > 0 || resized) {
+      const updated = await writes.run((sql) => this.#save(sql, changed, groups));
+      for (const group of updated) this.#adopt(group);
+      if (due) session.savedAt = clock.monotonic();
+    }
+    for (const report of request.disks) {
+      const before = map.disk(report.disk);
+      if (before) map.putDisk({ ...before, ...sizesOf(report), state: report.state });
+    }
+  }
+
+  async #save(sql: Sql, disks: readonly DiskReport[], groups: readonly GroupId[]): Promise<GroupRecord[]> {
+    for (const disk of disks) {
+      await sql.run(
+        "UPDATE disk SET state = ?, total_bytes = ?, free_bytes = ?, chunks = ?, chunk_bytes = ? WHERE id = ?",
+        disk.state,
+        disk.totalBytes,
+        disk.freeBytes,
+        disk.chunks,
+        disk.chunkBytes,
+        disk.disk,
+      );
+    }
+    const updated: GroupRecord[] = [];
+    for (const id of groups) {
+      const group = this.#resized(id);
+      if (!group) continue;
+      await sql.run(
+        "UPDATE grp SET bytes = ?, records = ?, state = ?, sealed_at = ? WHERE id = ?",
+        group.bytes,
+        group.records,
+        groupStateNumber(group.state),
+        group.sealedAt ?? null,
+        group.id,
+      );
+      updated.push(group);
+    }
+    return updated;
+  }
+
+  /** After the transaction: the map never shows what the database might not have. */
+  #adopt(group: GroupRecord): void {
+    const before = this.#world.map.group(group.id);
+    this.#world.map.putGroup(group);
+    if (before?.state !== "writable" || group.state !== "sealed") return;
+    this.#seals.add(group.id, this.#nodesOf(group));
+    this.#world.log.info(
+      { group: group.id, bytes: group.bytes, records: group.records },
+      "sealed a full placement group",
+    );
+  }
+
+  /** The group as all reports make it: the most of any member, sealed at its limit. Undefined when nothing changes. */
+  #resized(id: GroupId): GroupRecord | undefined {
+    const group = this.#world.map.group(id);
+    const reports = this.#reported.get(id);
+    if (!group || !reports) return undefined;
+    // Until every member has spoken since the start, the size in the database is one more voice.
+    const all = group.slots.every((slot) => reports.has(slot.disk));
+    const sizes = all ? [...reports.values()] : [group, ...reports.values()];
+    const bytes = Math.max(...sizes.map((size) => size.bytes));
+    const records = Math.max(...sizes.map((size) => size.records));
+    const full = bytes >= group.bytesMax || records >= limits.groupRecordsMax;
+    const seal = full && group.state === "writable";
+    if (bytes === group.bytes && records === group.records && !seal) return undefined;
+    return { ...group, bytes, records, ...(seal ? { state: "sealed", sealedAt: this.#world.clock.now() } : {}) };
+  }
+
+  /** Only members count: a copy that was replaced while its node was away says nothing about the group. */
+  #note(digest: GroupDigest, node: NodeId): void {
+    const group = this.#world.map.group(digest.group);
+    if (!group?.slots.some((slot) => slot.disk === digest.disk)) return;
+    const reports = this.#reported.get(digest.group) ?? new Map<DiskId, Size>();
+    reports.set(digest.disk, { bytes: digest.bytes, records: digest.records });
+    this.#reported.set(digest.group, reports);
+    if (digest.sealed) this.#seals.done(digest.group, node);
+    else if (group.state === "sealed") this.#seals.add(digest.group, [node]);
+  }
+
+  #checkDisks(request: HeartbeatRequest): void {
+    const foreign = [...request.disks, ...request.groups].find(
+      (item) => this.#world.map.disk(item.disk)?.node !== request.node,
+    );
+    if (foreign) {
+      throw new StorageError("invalid", "receive heartbeat", `disk ${foreign.disk} is not a disk of ${request.node}`, {
+        hint: "The node must register again and use the disk ids it is given.",
+      });
+    }
+  }
+
+  #sessionOf(request: HeartbeatRequest): Session {
+    const known = this.#sessions.get(request.node);
+    if (known?.bootNonce === request.bootNonce) return known;
+    const session = { bootNonce: request.bootNonce, sequence: -1, savedAt: Number.NEGATIVE_INFINITY };
+    this.#sessions.set(request.node, session);
+    return session;
+  }
+
+  #nodesOf(group: GroupRecord): NodeId[] {
+    return group.slots.flatMap((slot) => this.#world.map.disk(slot.disk)?.node ?? []);
+  }
+}
+
+function sizesOf(report: DiskReport): Omit<DiskReport, "disk" | "state"> {
+  const { totalBytes, freeBytes, chunks, chunkBytes } = report;
+  return { totalBytes, freeBytes, chunks, chunkBytes };
+}
+
+function differs(a: Omit<DiskReport, "disk" | "state">, b: Omit<DiskReport, "disk" | "state"> | undefined): boolean {
+  return (
+    a.totalBytes !== b?.totalBytes ||
+    a.freeBytes !== b.freeBytes ||
+    a.chunks !== b.chunks ||
+    a.chunkBytes !== b.chunkBytes
+  );
+}

@@ -1,0 +1,15 @@
+import type { Random } from "@cairn/env";
+import { toBase64Url } from "@cairn/protocol";
+
+/** What makes a cluster this cluster. Made once, kept in a file of mode 0600 outside of the database. */
+export interface MetadataKeys {
+  /** Id of the cluster; part of every token's signature. */
+  readonly cluster: string;
+  /** 32 bytes: signs write, read and command tokens. */
+  readonly tokenKey: Uint8Array;
+}
+
+/** Keys of a new cluster. */
+export function newMetadataKeys(random: Random): MetadataKeys {
+  return { cluster: `cl_${toBase64Url(random.bytes(12))}`, tokenKey: random.bytes(32) };
+}
