@@ -1,1 +1,14 @@
-export {};
+export { ChunkIntake } from "./commit/chunk-intake.ts";
+export { Commits } from "./commit/commits.ts";
+export { condemn, condemnGraceMs } from "./commit/condemn.ts";
+export { lookupChunks } from "./commit/known-chunks.ts";
+export type * from "./contracts.ts";
+export { DriveTable } from "./namespace/drive-table.ts";
+export { Namespace } from "./namespace/namespace.ts";
+export { reclaimBacklog, reclaimStep } from "./namespace/removal.ts";
+export { type ListedChunk, listChunks } from "./read/chunk-list.ts";
+export { ReadPlanner } from "./read/read-plan.ts";
+export { type BlobType, type MigrateOptions, migrate, usageShards } from "./sql/migrate.ts";
+export type { Store } from "./sql/store.ts";
+export { WriteQueue, type WriteQueueOptions } from "./sql/write-queue.ts";
+export { Uploads } from "./upload/uploads.ts";

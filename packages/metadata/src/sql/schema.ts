@@ -1,20 +1,20 @@
 /**
  * The metadata schema, in the subset that SQLite and PostgreSQL share; `{blob}` stands for the engine's byte string.
  * One list of migrations from the first version on: what is here has shipped and is never edited, only added to.
- * docs/formats/metadata.md explains each table.
+ * docs/formats/metadata.md explains each table. The table `cluster` (name, value) stands outside of the list, since it
+ * holds the version of the schema: migrate makes it.
  *
  * Byte strings: ids are the 16 bytes of their ULID, hashes 32 bytes, names UTF-8. Times are wall clock ms.
  */
 export const migrations: readonly (readonly string[])[] = [
   [
-    `CREATE TABLE cluster (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
-
     `CREATE TABLE drive (
        id {blob} PRIMARY KEY, name TEXT NOT NULL UNIQUE, root {blob} NOT NULL, trash {blob} NOT NULL,
        chunk_bytes BIGINT NOT NULL, copies BIGINT NOT NULL, created_at BIGINT NOT NULL)`,
 
     // One tree. sort_name is the name of a file, or the name of a folder and '/': byte order is then S3 key order.
-    // A drive's root and its trash have no parent. What is in the trash hangs below the trash root with its id as sort_name.
+    // kind: 0 file, 1 folder. A drive's root and its trash have no parent. What is in the trash hangs below the trash root
+    // with its id as sort_name. What was removed for good has no parent either and is named in detached.
     `CREATE TABLE entry (
        id {blob} PRIMARY KEY, drive {blob} NOT NULL, parent {blob} REFERENCES entry(id), sort_name {blob} NOT NULL,
        kind BIGINT NOT NULL, implicit BIGINT NOT NULL, current_version {blob}, size BIGINT NOT NULL, chunks BIGINT NOT NULL,
@@ -24,7 +24,10 @@ export const migrations: readonly (readonly string[])[] = [
     `CREATE INDEX entry_by_trash ON entry (drive, trashed_at, id) WHERE trashed_at IS NOT NULL`,
     `CREATE INDEX entry_by_modified ON entry (parent, modified_at, id)`,
 
-    // Newest sequence first. A manifest of up to 128 entries stands inline; a longer one in manifest_page.
+    // Entries that were removed for good and whose rows, and all rows below, are still to be deleted.
+    `CREATE TABLE detached (entry {blob} PRIMARY KEY REFERENCES entry(id))`,
+
+    // Newest sequence first. state: 0 there, 1 doomed. A manifest of up to 128 entries stands inline; a longer one in manifest_page.
     `CREATE TABLE version (
        id {blob} PRIMARY KEY, entry {blob} NOT NULL REFERENCES entry(id), sequence BIGINT NOT NULL, state BIGINT NOT NULL,
        size BIGINT NOT NULL, chunks BIGINT NOT NULL, etag {blob} NOT NULL, created_at BIGINT NOT NULL,
@@ -33,14 +36,19 @@ export const migrations: readonly (readonly string[])[] = [
     `CREATE TABLE manifest_page (
        version {blob} NOT NULL, page BIGINT NOT NULL, first_chunk BIGINT NOT NULL, first_byte BIGINT NOT NULL,
        data {blob} NOT NULL, PRIMARY KEY (version, page))`,
+    `CREATE INDEX manifest_page_by_byte ON manifest_page (version, first_byte)`,
 
-    // state: 0 live, 1 condemned, 2 lost. zero_at: since when no version needs it.
+    // state: 0 live, 1 condemned, 2 lost. refs counts entries of manifests, of versions and of upload parts alike.
+    // zero_at: since when none needs it.
     `CREATE TABLE chunk (
        hash {blob} PRIMARY KEY, generation BIGINT NOT NULL, grp BIGINT NOT NULL, length BIGINT NOT NULL,
        refs BIGINT NOT NULL, state BIGINT NOT NULL, zero_at BIGINT)`,
     `CREATE INDEX chunk_by_group ON chunk (grp, hash)`,
-    `CREATE INDEX chunk_by_zero ON chunk (zero_at) WHERE refs = 0`,
+    `CREATE INDEX chunk_by_zero ON chunk (zero_at) WHERE refs = 0 AND state = 0`,
+    // Writes of chunks that nodes are to delete. A row stays at least until the lease of the generation is closed: it is
+    // what keeps that write from being committed again.
     `CREATE TABLE condemned (hash {blob} NOT NULL, generation BIGINT NOT NULL, grp BIGINT NOT NULL, PRIMARY KEY (hash, generation))`,
+    // disk 0: whichever member lacks it.
     `CREATE TABLE repair (grp BIGINT NOT NULL, hash {blob} NOT NULL, generation BIGINT NOT NULL, disk BIGINT NOT NULL,
        priority BIGINT NOT NULL, reason TEXT NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (grp, hash, generation, disk))`,
     `CREATE INDEX repair_by_priority ON repair (priority, created_at)`,
@@ -73,13 +81,18 @@ export const migrations: readonly (readonly string[])[] = [
     `CREATE TABLE commit_log (id {blob} PRIMARY KEY, result TEXT NOT NULL, at BIGINT NOT NULL)`,
     `CREATE INDEX commit_log_by_time ON commit_log (at)`,
 
-    `CREATE TABLE upload (id {blob} PRIMARY KEY, target TEXT NOT NULL, created_at BIGINT NOT NULL, touched_at BIGINT NOT NULL)`,
+    // state: 0 open, 1 doomed: its parts' references are still to be given back. revision rises with every part.
+    `CREATE TABLE upload (
+       id {blob} PRIMARY KEY, target TEXT NOT NULL, state BIGINT NOT NULL, revision BIGINT NOT NULL,
+       created_at BIGINT NOT NULL, touched_at BIGINT NOT NULL)`,
+    `CREATE INDEX upload_by_touched ON upload (state, touched_at)`,
     `CREATE TABLE upload_part (
        upload {blob} NOT NULL REFERENCES upload(id), part BIGINT NOT NULL, etag {blob} NOT NULL, size BIGINT NOT NULL,
        chunks BIGINT NOT NULL, manifest {blob} NOT NULL, PRIMARY KEY (upload, part))`,
 
     // Exact counters without one hot row: each writer adds to its shard, readers sum.
-    // scope: a drive's id in hex. bytes and versions count all versions, files the files outside of the trash.
+    // scope: a drive's id in hex. Everything counts for as long as its row is there, what is in the trash too;
+    // trashed counts what was put into the trash, not what hangs below it.
     `CREATE TABLE usage (
        scope TEXT NOT NULL, shard BIGINT NOT NULL, bytes BIGINT NOT NULL, files BIGINT NOT NULL, folders BIGINT NOT NULL,
        trashed BIGINT NOT NULL, versions BIGINT NOT NULL, PRIMARY KEY (scope, shard))`,

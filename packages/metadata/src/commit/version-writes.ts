@@ -1,0 +1,123 @@
+import { bytesOfId, type CommitResult, type CommitTarget, type Entry } from "@cairn/protocol";
+import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
+import { insertEntry, moveToTrash } from "../namespace/entry-writes.ts";
+import { childEntry, type Tree } from "../namespace/tree.ts";
+import type { Transaction } from "../sql/transaction.ts";
+import type { TargetPlan } from "./target.ts";
+
+/** A content whose chunks have their references. */
+export interface NewContent {
+  readonly target: CommitTarget;
+  readonly etag: Uint8Array;
+  readonly size: number;
+  readonly chunks: number;
+  /** The whole manifest, or null when it stands in pages under `version`. */
+  readonly manifest: Uint8Array | null;
+  readonly version: Uint8Array;
+}
+
+/** Makes the version visible: entry, version, counters, change. */
+export async function writeVersion(
+  tx: Transaction,
+  tree: Tree,
+  plan: Exclude<TargetPlan, { does: "nothing" }>,
+  content: NewContent,
+): Promise<CommitResult> {
+  const entry =
+    plan.does === "create" ? await createFile(tx, tree, plan, content) : await addVersion(tx, plan, content);
+  tx.addUsage(plan.folder.drive.scope, {
+    bytes: content.size,
+    versions: 1,
+    files: plan.does === "create" ? 1 : 0,
+  });
+  tx.addChange({
+    operation: plan.does === "create" ? "create" : "version",
+    entry: entry.id,
+    parent: entry.parent,
+    name: entry.name,
+    version: entry.version,
+  });
+  return { entry, changed: true };
+}
+
+async function createFile(
+  tx: Transaction,
+  tree: Tree,
+  plan: Extract<TargetPlan, { does: "create" }>,
+  content: NewContent,
+): Promise<Entry> {
+  const { folder, claim } = plan;
+  if (claim.replaced) await moveToTrash(tx, tree, claim.replaced, folder);
+  const row: EntryRow = {
+    ...contentColumns(content, tx.now),
+    id: bytesOfId(tx.newEntryId()),
+    drive: folder.drive.idBytes,
+    parent: folder.bytes,
+    sort_name: claim.sortName,
+    kind: fileKind,
+    created_at: tx.now,
+    trashed_at: null,
+    original_parent: null,
+    original_name: null,
+    original_path: null,
+  };
+  await insertEntry(tx, row);
+  await insertVersion(tx, row.id, 1, content);
+  return childEntry(row, folder);
+}
+
+async function addVersion(
+  tx: Transaction,
+  plan: Extract<TargetPlan, { does: "add-version" }>,
+  content: NewContent,
+): Promise<Entry> {
+  const { folder, file } = plan;
+  const last = await tx.get<{ last: number | null }>(
+    "SELECT MAX(sequence) AS last FROM version WHERE entry = ?",
+    file.id,
+  );
+  await insertVersion(tx, file.id, (last?.last ?? 0) + 1, content);
+  const row: EntryRow = { ...file, ...contentColumns(content, tx.now) };
+  await tx.run(
+    `UPDATE entry SET current_version = ?, size = ?, chunks = ?, etag = ?, content_type = ?, modified_at = ? WHERE id = ?`,
+    row.current_version,
+    row.size,
+    row.chunks,
+    row.etag,
+    row.content_type,
+    row.modified_at,
+    row.id,
+  );
+  return childEntry(row, folder);
+}
+
+function contentColumns(
+  content: NewContent,
+  now: number,
+): Pick<EntryRow, "current_version" | "size" | "chunks" | "etag" | "content_type" | "modified_at"> {
+  return {
+    current_version: content.version,
+    size: content.size,
+    chunks: content.chunks,
+    etag: content.etag,
+    content_type: content.target.contentType ?? null,
+    modified_at: content.target.modifiedAt ?? now,
+  };
+}
+
+async function insertVersion(tx: Transaction, entry: Uint8Array, sequence: number, content: NewContent): Promise<void> {
+  await tx.run(
+    `INSERT INTO version (id, entry, sequence, state, size, chunks, etag, created_at, content_type, modified_at, manifest)
+     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)`,
+    content.version,
+    entry,
+    sequence,
+    content.size,
+    content.chunks,
+    content.etag,
+    tx.now,
+    content.target.contentType ?? null,
+    content.target.modifiedAt ?? tx.now,
+    content.manifest,
+  );
+}

@@ -1,0 +1,81 @@
+import type { Sql } from "@cairn/env";
+import { type Drive, type DriveId, type EntryId, idFromBytes, StorageError, toHex } from "@cairn/protocol";
+import { type ByteKey, keyOf } from "../sql/byte-key.ts";
+
+/** A drive with the spellings that statements need. */
+export interface DriveRecord extends Drive {
+  readonly idBytes: Uint8Array;
+  readonly rootBytes: Uint8Array;
+  readonly rootKey: ByteKey;
+  readonly trash: EntryId;
+  readonly trashBytes: Uint8Array;
+  readonly trashKey: ByteKey;
+  /** Names the drive's counters in the table usage. */
+  readonly scope: string;
+  readonly createdAt: number;
+}
+
+interface DriveRow {
+  readonly id: Uint8Array;
+  readonly name: string;
+  readonly root: Uint8Array;
+  readonly trash: Uint8Array;
+  readonly chunk_bytes: number;
+  readonly copies: number;
+  readonly created_at: number;
+}
+
+/** The drives, kept in memory: there are few, they are never removed, and their roots never change. */
+export class DriveTable {
+  readonly #byKey = new Map<ByteKey, DriveRecord>();
+  readonly #byId = new Map<DriveId, DriveRecord>();
+
+  /** Throws not-found. */
+  async byId(sql: Sql, id: DriveId): Promise<DriveRecord> {
+    if (!this.#byId.has(id)) await this.all(sql);
+    const drive = this.#byId.get(id);
+    if (!drive) throw new StorageError("not-found", "find drive", id);
+    return drive;
+  }
+
+  /** The drive of an entry's row. Throws corrupt when there is none. */
+  async byBytes(sql: Sql, id: Uint8Array): Promise<DriveRecord> {
+    const key = keyOf(id);
+    if (!this.#byKey.has(key)) await this.all(sql);
+    const drive = this.#byKey.get(key);
+    if (!drive)
+      throw new StorageError("corrupt", "find drive", `an entry names drive ${toHex(id)}, which is not there`);
+    return drive;
+  }
+
+  /** All drives, oldest first. */
+  async all(sql: Sql): Promise<readonly DriveRecord[]> {
+    const rows = await sql.all<DriveRow>(
+      "SELECT id, name, root, trash, chunk_bytes, copies, created_at FROM drive ORDER BY created_at, id",
+    );
+    const drives = rows.map(toRecord);
+    for (const drive of drives) {
+      this.#byKey.set(keyOf(drive.idBytes), drive);
+      this.#byId.set(drive.id, drive);
+    }
+    return drives;
+  }
+}
+
+function toRecord(row: DriveRow): DriveRecord {
+  return {
+    id: idFromBytes("dr_", row.id),
+    name: row.name,
+    root: idFromBytes("f_", row.root),
+    chunkBytes: row.chunk_bytes,
+    copies: row.copies,
+    idBytes: row.id,
+    rootBytes: row.root,
+    rootKey: keyOf(row.root),
+    trash: idFromBytes("f_", row.trash),
+    trashBytes: row.trash,
+    trashKey: keyOf(row.trash),
+    scope: toHex(row.id),
+    createdAt: row.created_at,
+  };
+}

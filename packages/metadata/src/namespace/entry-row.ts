@@ -1,0 +1,71 @@
+import { type Entry, type EntryId, fromUtf8, idFromBytes, toHex } from "@cairn/protocol";
+import type { DriveRecord } from "./drive-table.ts";
+
+/** A row of the table entry. kind: 0 file, 1 folder. */
+export interface EntryRow {
+  readonly id: Uint8Array;
+  readonly drive: Uint8Array;
+  readonly parent: Uint8Array | null;
+  readonly sort_name: Uint8Array;
+  readonly kind: number;
+  readonly current_version: Uint8Array | null;
+  readonly size: number;
+  readonly chunks: number;
+  readonly etag: Uint8Array | null;
+  readonly content_type: string | null;
+  readonly created_at: number;
+  readonly modified_at: number;
+  readonly trashed_at: number | null;
+  readonly original_parent: Uint8Array | null;
+  readonly original_name: Uint8Array | null;
+  readonly original_path: Uint8Array | null;
+}
+
+export const entryColumns: string =
+  "id, drive, parent, sort_name, kind, current_version, size, chunks, etag, content_type, created_at, modified_at, " +
+  "trashed_at, original_parent, original_name, original_path";
+
+export const fileKind = 0;
+export const folderKind = 1;
+
+/** The name in a row: without the '/' of a folder, and the old one of what is in the trash. */
+export function nameOfRow(row: Pick<EntryRow, "kind" | "sort_name" | "original_name" | "trashed_at">): string {
+  if (row.trashed_at !== null && row.original_name) return fromUtf8(row.original_name);
+  return fromUtf8(row.kind === folderKind ? row.sort_name.subarray(0, -1) : row.sort_name);
+}
+
+/** The spelling of a content's etag: `sha256-` and 64 hex digits. */
+export function spellEtag(etag: Uint8Array): string {
+  return `sha256-${toHex(etag)}`;
+}
+
+/** What is known about an entry from the folders above it. */
+export interface Place {
+  readonly drive: DriveRecord;
+  readonly parent: EntryId | undefined;
+  readonly name: string;
+  readonly path: string;
+  readonly trashedAt: number | undefined;
+}
+
+/** The entry as users see it. */
+export function toEntry(row: EntryRow, place: Place): Entry {
+  const file = row.kind === fileKind;
+  return {
+    id: idFromBytes("f_", row.id),
+    drive: place.drive.id,
+    parent: place.parent,
+    kind: file ? "file" : "folder",
+    name: place.name,
+    path: place.path,
+    size: row.size,
+    createdAt: row.created_at,
+    modifiedAt: row.modified_at,
+    contentType: row.content_type ?? undefined,
+    version: row.current_version ? idFromBytes("v_", row.current_version) : undefined,
+    etag: row.etag ? spellEtag(row.etag) : undefined,
+    copies: place.drive.copies,
+    chunks: row.chunks,
+    trashedAt: place.trashedAt,
+  };
+}

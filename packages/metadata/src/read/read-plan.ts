@@ -1,0 +1,118 @@
+import type { Sql } from "@cairn/env";
+import {
+  bytesOfId,
+  decodeManifest,
+  type Entry,
+  type EntryAddress,
+  type GroupId,
+  type GroupView,
+  type ManifestPage,
+  type ReadPlan,
+  StorageError,
+  type VersionId,
+} from "@cairn/protocol";
+import type { GroupViews } from "../contracts.ts";
+import { spellEtag } from "../namespace/entry-row.ts";
+import { type Resolved, resolve } from "../namespace/resolve.ts";
+import { readTree, type Store } from "../sql/store.ts";
+
+interface VersionRow {
+  readonly size: number;
+  readonly chunks: number;
+  readonly etag: Uint8Array;
+  readonly content_type: string | null;
+  readonly modified_at: number;
+  readonly manifest: Uint8Array | null;
+}
+
+/** Answers what a reader needs to fetch bytes: one run of the manifest and its groups. */
+export class ReadPlanner {
+  readonly #store: Store;
+  readonly #groups: GroupViews;
+
+  constructor(store: Store, groups: GroupViews) {
+    this.#store = store;
+    this.#groups = groups;
+  }
+
+  /** `version` absent: the current one. Throws not-found, range (at or behind the end), invalid (a folder), conflict. */
+  async plan(address: EntryAddress, version: VersionId | undefined, offset: number): Promise<ReadPlan> {
+    const { entry, page } = await readManifest(this.#store, { address, version, offset });
+    const ids = new Set<GroupId>();
+    for (const chunk of page.entries) ids.add(chunk.group);
+    const groups: readonly GroupView[] = ids.size === 0 ? [] : await this.#groups.views([...ids]);
+    return { entry, page, groups };
+  }
+}
+
+/**
+ * The run of a version's manifest that holds byte `offset`, on one snapshot: a short manifest whole, else the page.
+ * Throws as ReadPlanner.plan.
+ */
+export function readManifest(
+  store: Store,
+  at: { readonly address: EntryAddress; readonly version?: VersionId | undefined; readonly offset: number },
+): Promise<{ readonly entry: Entry; readonly page: ManifestPage }> {
+  return readTree(store, async (tree, sql) => {
+    const found = await resolve(tree, store.drives, at.address);
+    const { row, entry } = await versionOf(sql, found, at.version);
+    checkOffset(entry, at.offset);
+    const page = row.manifest
+      ? { firstChunk: 0, firstByte: 0, entries: decodeManifest(row.manifest) }
+      : await pageAt(sql, entry, at.offset);
+    return { entry, page };
+  });
+}
+
+async function versionOf(
+  sql: Sql,
+  found: Resolved,
+  version: VersionId | undefined,
+): Promise<{ row: VersionRow; entry: Entry }> {
+  const wanted = version === undefined ? found.row.current_version : bytesOfId(version);
+  if (found.entry.kind === "folder" || !wanted) {
+    throw new StorageError("invalid", "read file", `${found.entry.path} is a folder`, { hint: "Name a file." });
+  }
+  const row = await sql.get<VersionRow>(
+    `SELECT size, chunks, etag, content_type, modified_at, manifest FROM version
+     WHERE id = ? AND entry = ? AND state = 0`,
+    wanted,
+    found.row.id,
+  );
+  if (!row) throw new StorageError("not-found", "read file", `version ${version} of ${found.entry.path}`);
+  if (version === undefined || version === found.entry.version) return { row, entry: found.entry };
+  const entry: Entry = {
+    ...found.entry,
+    version,
+    size: row.size,
+    chunks: row.chunks,
+    etag: spellEtag(row.etag),
+    contentType: row.content_type ?? undefined,
+    modifiedAt: row.modified_at,
+  };
+  return { row, entry };
+}
+
+/** Byte 0 of an empty file is the one offset at the end that can be read: it gives nothing. */
+function checkOffset(entry: Entry, offset: number): void {
+  const readable = Number.isSafeInteger(offset) && offset >= 0 && (offset < entry.size || offset === 0);
+  if (readable) return;
+  throw new StorageError("range", "read file", `byte ${offset} of ${entry.path}`, {
+    hint: `The file has ${entry.size} bytes.`,
+    details: { size: entry.size },
+  });
+}
+
+async function pageAt(sql: Sql, entry: Entry, offset: number): Promise<ManifestPage> {
+  const version = entry.version && bytesOfId(entry.version);
+  const row =
+    version &&
+    (await sql.get<{ first_chunk: number; first_byte: number; data: Uint8Array }>(
+      `SELECT first_chunk, first_byte, data FROM manifest_page WHERE version = ? AND first_byte <= ?
+       ORDER BY first_byte DESC LIMIT 1`,
+      version,
+      offset,
+    ));
+  if (!row) throw new StorageError("corrupt", "read file", `no page of ${entry.path} holds byte ${offset}`);
+  return { firstChunk: row.first_chunk, firstByte: row.first_byte, entries: decodeManifest(row.data) };
+}

@@ -1,0 +1,32 @@
+import type { Sql } from "@cairn/env";
+import { bytesOfId, type CommitTarget, StorageError, type UploadId } from "@cairn/protocol";
+
+/** state of an upload session that takes parts; the other, 1, is given up. */
+export const openState = 0;
+
+/** An open upload session. */
+export interface UploadRow {
+  readonly id: UploadId;
+  readonly bytes: Uint8Array;
+  readonly target: CommitTarget;
+  readonly revision: number;
+}
+
+/** Throws not-found unless the session is there and open. */
+export async function findUpload(sql: Sql, id: UploadId, operation: string): Promise<UploadRow> {
+  const bytes = bytesOfId(id);
+  const row = await sql.get<{ target: string; revision: number }>(
+    "SELECT target, revision FROM upload WHERE id = ? AND state = ?",
+    bytes,
+    openState,
+  );
+  if (!row) throw uploadMissing(id, operation);
+  return { id, bytes, target: JSON.parse(row.target) as CommitTarget, revision: row.revision };
+}
+
+/** The error for a session that is not there any more. */
+export function uploadMissing(id: UploadId, operation: string): StorageError {
+  return new StorageError("not-found", operation, `upload ${id}`, {
+    hint: "It was completed, given up, or left idle for too long. Start a new upload; chunks that are there need not be sent again.",
+  });
+}
