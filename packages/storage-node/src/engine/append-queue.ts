@@ -1,8 +1,9 @@
-import { asStorageError, type Outcome, type StorageError, succeeded } from "@cairn/protocol";
+import { asStorageError, type Outcome, StorageError, succeeded } from "@cairn/protocol";
 
 /** One record on its way to the disk. */
 export interface PendingAppend<Item> {
   readonly item: Item;
+  /** Bytes of its payload. */
   readonly bytes: number;
 }
 
@@ -11,8 +12,12 @@ interface Waiting<Item> extends PendingAppend<Item> {
 }
 
 export interface BatchLimits {
+  /** A batch takes at most so many records and payload bytes, but always one record. */
   readonly recordsMax: number;
   readonly bytesMax: number;
+  /** What waits beyond so many records or payload bytes is refused. */
+  readonly waitingRecordsMax: number;
+  readonly waitingBytesMax: number;
 }
 
 /**
@@ -23,6 +28,7 @@ export class AppendQueue<Item> {
   readonly #limits: BatchLimits;
   readonly #flush: (items: readonly Item[]) => Promise<void>;
   #waiting: Waiting<Item>[] = [];
+  #waitingBytes = 0;
   #running: Promise<void> | undefined;
 
   constructor(limits: BatchLimits, flush: (items: readonly Item[]) => Promise<void>) {
@@ -31,9 +37,16 @@ export class AppendQueue<Item> {
   }
 
   /** Answers when the batch that held the item is on the disk, or with why it is not. Never throws. */
-  add(append: PendingAppend<Item>): Promise<Outcome<void>> {
+  async add(append: PendingAppend<Item>): Promise<Outcome<void>> {
+    const { waitingRecordsMax, waitingBytesMax } = this.#limits;
+    const full = this.#waiting.length >= waitingRecordsMax || this.#waitingBytes + append.bytes > waitingBytesMax;
+    if (full && this.#waiting.length > 0) {
+      const hint = "The disk is slower than its writers. Send again in a moment, or to another group.";
+      return { ok: false, error: new StorageError("overloaded", "append records", "too many wait", { hint }) };
+    }
     return new Promise((settle) => {
       this.#waiting.push({ ...append, settle });
+      this.#waitingBytes += append.bytes;
       this.#running ??= this.#run();
     });
   }
@@ -67,6 +80,7 @@ export class AppendQueue<Item> {
       bytes += append.bytes;
       count++;
     }
+    this.#waitingBytes -= bytes;
     return this.#waiting.splice(0, count);
   }
 }

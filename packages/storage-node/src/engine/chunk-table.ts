@@ -11,6 +11,8 @@ export interface Location {
 
 /** hash 32, generation 8, segment 1, offset ÷ 8 4, length 3: the entry of docs/formats/segment.md. */
 export const tableEntryBytes = 48;
+/** Entries of one table at most: 32 bits of hash and the index of an entry share one exact number. */
+export const tableEntriesMax: number = 2 ** 20;
 const hashBytes = 32;
 
 /**
@@ -22,6 +24,7 @@ export class ChunkTable {
   #view = new DataView(this.#entries.buffer);
   #slots = new Uint32Array(128);
   #count = 0;
+  #order: Uint32Array | undefined;
 
   get count(): number {
     return this.#count;
@@ -60,10 +63,33 @@ export class ChunkTable {
     return readTableEntry(this.#entries, this.#view, index);
   }
 
-  /** Indices of all entries in order of (hash, generation). */
+  /** Indices of all entries in order of (hash, generation). Kept until the next new entry. */
   sorted(): Uint32Array {
-    const order = Uint32Array.from({ length: this.#count }, (_, index) => index);
-    return order.sort((a, b) => this.#compare(a, b));
+    if (this.#order?.length === this.#count) return this.#order;
+    assert(this.#count <= tableEntriesMax, "a table is bounded");
+    // Numbers sort natively, a hundred times faster than by a callback: the hash's first 32 bits, then the index.
+    const keys = new Float64Array(this.#count);
+    for (let index = 0; index < this.#count; index++) {
+      keys[index] = this.#view.getUint32(index * tableEntryBytes) * tableEntriesMax + index;
+    }
+    keys.sort();
+    const order = Uint32Array.from(keys, (key) => key % tableEntriesMax);
+    this.#settleTies(order);
+    this.#order = order;
+    return order;
+  }
+
+  /** Puts entries in order whose hashes begin with the same 32 bits: few, and side by side already. */
+  #settleTies(order: Uint32Array): void {
+    for (let rank = 1; rank < order.length; rank++) {
+      const entry = order[rank] as number;
+      let place = rank;
+      while (place > 0 && this.#compare(order[place - 1] as number, entry) > 0) {
+        order[place] = order[place - 1] as number;
+        place--;
+      }
+      order[place] = entry;
+    }
   }
 
   #find(hash: Uint8Array, generation: Generation): number | undefined {

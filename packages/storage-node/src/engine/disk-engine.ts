@@ -4,12 +4,14 @@ import {
   assert,
   type ChunkBlocks,
   type ChunkId,
-  chunkIdFromHash,
+  compareBytes,
   type DiskState,
   type ExactChunk,
+  failed,
   type Generation,
   type GroupDigest,
   type GroupId,
+  hashOfChunkId,
   type InventoryPage,
   isKind,
   type Outcome,
@@ -20,7 +22,10 @@ import type { Location } from "./chunk-table.ts";
 import { type DiskIdentity, readDiskIdentity } from "./disk-identity.ts";
 import { type EngineOptions, type EngineParts, engineMeters, engineOptions } from "./engine-parts.ts";
 import { FileCache } from "./file-cache.ts";
+import { type DiskSpace, FreeSpace, isFull } from "./free-space.ts";
 import { GroupStore } from "./group-store.ts";
+import type { QuarantinedPlace } from "./quarantine.ts";
+import { payloadBytesMax, recordBytes } from "./record-format.ts";
 
 /** A chunk to keep. The bytes must not change until the put has ended. */
 export interface EnginePut {
@@ -31,17 +36,19 @@ export interface EnginePut {
   readonly bytes: Uint8Array;
 }
 
+/** What a check of all bytes found. */
+export interface VerifyReport {
+  readonly records: number;
+  readonly damaged: number;
+}
+
+/** The parts of the outside world that an engine needs besides its disk. */
 export interface EngineEnv {
   readonly clock: Clock;
   readonly hasher: Hasher;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly crashPoint: CrashPoint;
-}
-
-export interface DiskSpace {
-  readonly totalBytes: number;
-  readonly freeBytes: number;
 }
 
 /**
@@ -56,12 +63,16 @@ export class DiskEngine implements AsyncDisposable {
   readonly #opening = new Map<GroupId, Promise<GroupStore>>();
   readonly #changed = new Map<GroupId, number>();
   #change = 0;
-  #health: "ok" | "suspect" = "ok";
+  readonly #space: FreeSpace;
+  #health: "ok" | "suspect" | "failed" = "ok";
+  #readErrors = 0;
+  #closed = false;
 
   private constructor(parts: EngineParts, lock: AsyncDisposable) {
     this.#parts = parts;
     this.#lock = lock;
     this.identity = parts.identity;
+    this.#space = new FreeSpace(parts.disk, parts.clock, parts.options);
   }
 
   /**
@@ -101,31 +112,45 @@ export class DiskEngine implements AsyncDisposable {
         meters: engineMeters(env.metrics, String(identity.disk)),
       };
       const engine = new DiskEngine(parts, lock);
-      for (const name of await disk.list("g")) await engine.#group(parseGroupId(Number(name)));
-      return engine;
+      try {
+        await engine.#recover();
+        return engine;
+      } catch (error) {
+        await engine.#closeGroups();
+        throw error;
+      }
     } catch (error) {
       await lock[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  /** Each chunk keeps its own outcome: invalid (hash), stale (epoch), no-space, unavailable (sealed, suspect disk). */
+  /**
+   * Each chunk keeps its own outcome: invalid (hash), stale (epoch, or a generation that was deleted), no-space,
+   * overloaded, unavailable (sealed, suspect disk).
+   */
   putMany(puts: readonly EnginePut[]): Promise<readonly Outcome<void>[]> {
     return Promise.all(puts.map((put) => this.put(put)));
   }
 
-  /** Never throws; see putMany. */
+  /** Ends when the chunk is on the disk, synced. Never throws; see putMany. */
   async put(put: EnginePut): Promise<Outcome<void>> {
     try {
-      if (this.#health === "suspect") throw this.#suspectError();
-      const hash = await this.#parts.hasher.sha256(put.bytes);
-      if (chunkIdFromHash(hash) !== put.id) {
+      if (this.#closed || this.#health !== "ok") throw this.#refusal();
+      if (put.bytes.length > payloadBytesMax) {
+        throw new StorageError("too-large", "put chunk", `${put.bytes.length} bytes; at most ${payloadBytesMax}`);
+      }
+      const hash = hashOfChunkId(put.id);
+      const actual = await this.#parts.hasher.sha256(put.bytes);
+      if (compareBytes(actual, hash) !== 0) {
         throw new StorageError("invalid", "put chunk", put.id, {
           hint: "The bytes do not have this SHA-256; send the chunk again.",
           details: { mismatch: true },
         });
       }
-      const outcome = await (await this.#group(put.group)).put(put);
+      await this.#space.admit(recordBytes(put.bytes.length));
+      const { generation, epoch, bytes } = put;
+      const outcome = await (await this.#group(put.group)).put({ hash, generation, epoch, bytes });
       if (outcome.ok) this.#touch(put.group);
       else this.#judge(outcome.error);
       return outcome;
@@ -136,15 +161,21 @@ export class DiskEngine implements AsyncDisposable {
     }
   }
 
-  /** Throws not-found, corrupt, range. A copy that is found damaged is set aside and never read again. */
+  /**
+   * Throws not-found, corrupt, range, unavailable (the disk cannot be read). A copy that is found damaged is set aside
+   * and never read again.
+   */
   async read(group: GroupId, id: ChunkId, range?: { offset: number; length: number }): Promise<ChunkBlocks> {
     const store = this.#groups.get(group);
     if (!store) throw new StorageError("not-found", "read chunk", id);
     try {
-      return await store.read(id, range);
+      const blocks = await store.read(id, range);
+      this.#readErrors = 0;
+      return blocks;
     } catch (error) {
       if (isKind(error, "corrupt")) this.#touch(group);
-      throw error;
+      if (error instanceof StorageError && error.kind !== "internal") throw error;
+      throw this.#readFailure(id, error);
     }
   }
 
@@ -159,22 +190,47 @@ export class DiskEngine implements AsyncDisposable {
       chunks.map(async ({ group, id, generation }): Promise<Outcome<void>> => {
         const store = this.#groups.get(group);
         if (!store) return { ok: true, value: undefined };
-        const outcome = await store.delete(id, generation);
-        if (outcome.ok) this.#touch(group);
-        return outcome;
+        try {
+          const outcome = await store.delete(id, generation);
+          if (outcome.ok) this.#touch(group);
+          else this.#judge(outcome.error);
+          return outcome;
+        } catch (error) {
+          return failed(error, "delete chunk");
+        }
       }),
     );
   }
 
+  /** Live records of a group in order of (id, generation). Throws invalid for a cursor that is not one of ours. */
   async inventory(group: GroupId, cursor: string | undefined, limit: number): Promise<InventoryPage> {
     const store = this.#groups.get(group);
     return store ? store.inventory(cursor, limit) : { chunks: [], cursor: undefined };
+  }
+
+  /** Reads all records of a group, or of all groups, and checks their bytes; what is damaged is set aside. */
+  async verify({ group, signal }: { group?: GroupId; signal?: AbortSignal } = {}): Promise<VerifyReport> {
+    const report = { records: 0, damaged: 0 };
+    for (const store of [...this.#groups.values()]) {
+      if (group !== undefined && store.id !== group) continue;
+      const { records, damaged } = await store.verify(signal);
+      report.records += records;
+      report.damaged += damaged;
+      if (damaged > 0) this.#touch(store.id);
+    }
+    return report;
+  }
+
+  /** The places that were found damaged and not replaced since. */
+  quarantined(group: GroupId): readonly QuarantinedPlace[] {
+    return this.#groups.get(group)?.quarantined ?? [];
   }
 
   holds(group: GroupId): boolean {
     return this.#groups.has(group);
   }
 
+  /** Of all groups. */
   digests(): GroupDigest[] {
     return [...this.#groups.values()].map((store) => store.digest());
   }
@@ -187,33 +243,54 @@ export class DiskEngine implements AsyncDisposable {
     return { mark: this.#change, groups: groups.map((store) => store.digest()) };
   }
 
+  /** The group takes no more chunks. Repeating it does no harm; a group that is not here needs no seal. */
   async seal(group: GroupId): Promise<void> {
     const store = this.#groups.get(group);
-    if (!store || store.sealed) return;
+    if (!store) return;
+    const before = store.sealed;
     await store.seal();
-    this.#touch(group);
+    if (!before) this.#touch(group);
   }
 
   async space(): Promise<DiskSpace> {
-    return this.#parts.disk.space();
+    return this.#space.measure();
   }
 
   /** The state as it is known without asking the disk: an error that came since the last look changes it at once. */
   health(seen: DiskState): DiskState {
-    return this.#health === "suspect" ? "suspect" : seen;
+    return this.#health === "ok" ? seen : this.#health;
   }
 
   /** What the node reports of this disk. */
   state(space: DiskSpace): DiskState {
-    if (this.#health === "suspect") return "suspect";
-    const { reserveBytes, fullFraction } = this.#parts.options;
-    return space.freeBytes < Math.min(reserveBytes, space.totalBytes * fullFraction) ? "full" : "ok";
+    if (this.#health !== "ok") return this.#health;
+    return isFull(space, this.#parts.options) ? "full" : "ok";
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const store of this.#groups.values()) await store[Symbol.asyncDispose]();
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.#closeGroups();
+    } finally {
+      await this.#lock[Symbol.asyncDispose]();
+    }
+  }
+
+  async #recover(): Promise<void> {
+    const { disk, log } = this.#parts;
+    // A process that ended in between may have left folders whose names are not durable yet.
+    await disk.syncFolder("g");
+    for (const name of await disk.list("g")) {
+      if (/^[1-9]\d*$/.test(name)) await this.#group(parseGroupId(Number(name)));
+      else log.warn({ name }, "the folder of groups holds something that is no group; it is left alone");
+    }
+  }
+
+  async #closeGroups(): Promise<void> {
+    const closed = await Promise.allSettled([...this.#groups.values()].map((store) => store[Symbol.asyncDispose]()));
     await this.#parts.files[Symbol.asyncDispose]();
-    await this.#lock[Symbol.asyncDispose]();
+    for (const result of closed) if (result.status === "rejected") throw result.reason;
   }
 
   async #group(id: GroupId): Promise<GroupStore> {
@@ -237,7 +314,7 @@ export class DiskEngine implements AsyncDisposable {
 
   /** An I/O error of the disk itself means: read from it, write no more to it, and let the operator know. */
   #judge(error: StorageError): void {
-    if (error.kind !== "internal" || this.#health === "suspect") return;
+    if (error.kind !== "internal" || this.#health !== "ok") return;
     this.#health = "suspect";
     this.#parts.log.error(
       { err: error },
@@ -245,14 +322,21 @@ export class DiskEngine implements AsyncDisposable {
     );
   }
 
-  #suspectError(): StorageError {
-    return new StorageError(
-      "unavailable",
-      "put chunk",
-      `disk ${this.identity.disk} failed a write and takes no more chunks`,
-      {
-        hint: "Check the disk, then restart the node.",
-      },
-    );
+  /** Another copy serves meanwhile; a disk that fails again and again is given up. */
+  #readFailure(id: ChunkId, cause: unknown): StorageError {
+    this.#readErrors++;
+    if (this.#readErrors >= this.#parts.options.readErrorsMax && this.#health !== "failed") {
+      this.#health = "failed";
+      this.#parts.log.error({ err: cause, errors: this.#readErrors }, "the disk fails reads and is given up");
+    }
+    const hint = "Another copy serves this chunk. Check the disk.";
+    return new StorageError("unavailable", "read chunk", id, { hint, cause });
+  }
+
+  #refusal(): StorageError {
+    const why = this.#closed ? "is being closed" : "failed and takes no more chunks";
+    return new StorageError("unavailable", "put chunk", `disk ${this.identity.disk} ${why}`, {
+      hint: this.#closed ? "Try another node." : "Check the disk, then restart the node.",
+    });
   }
 }

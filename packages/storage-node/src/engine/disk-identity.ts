@@ -40,8 +40,13 @@ export async function readDiskIdentity(disk: Disk): Promise<DiskIdentity | undef
   };
 }
 
-/** Makes a folder a disk. Throws conflict when it holds chunks but has lost its identity. */
+/** Makes a folder a disk. Throws conflict when it is one already, or holds chunks but has lost its identity. */
 export async function initialiseDisk(disk: Disk, identity: DiskIdentity): Promise<void> {
+  if (await disk.exists(identityFile)) {
+    throw new StorageError("conflict", "initialise disk", "the folder is a disk already", {
+      hint: "Use it as the disk that it is, or choose an empty folder.",
+    });
+  }
   await disk.makeFolder("g");
   if ((await disk.list("g")).length > 0) {
     throw new StorageError("conflict", "initialise disk", "the folder holds groups but no disk.json", {

@@ -23,11 +23,19 @@ export interface EngineOptions {
   /** A batch takes at most so many records and payload bytes. */
   readonly batchRecordsMax: number;
   readonly batchBytesMax: number;
+  /** What waits for its batch beyond so many records or payload bytes of a group is refused as overloaded. */
+  readonly waitingRecordsMax: number;
+  readonly waitingBytesMax: number;
   /** The checkpoint is renewed after so many bytes or so long. */
   readonly checkpointBytes: number;
   readonly checkpointMs: number;
   /** Open files for reading. */
   readonly filesMax: number;
+  /** So many failed reads one after the other, and the disk is given up. */
+  readonly readErrorsMax: number;
+  /** Free space is asked for again after this, or after so many bytes were written. */
+  readonly spaceRefreshMs: number;
+  readonly spaceRefreshBytes: number;
   /** The disk counts as full below this many free bytes, or below fullFraction of its size, whichever is less. */
   readonly reserveBytes: number;
   readonly fullFraction: number;
@@ -37,15 +45,24 @@ export const engineOptions: EngineOptions = {
   segmentBytes: 268_435_456,
   batchRecordsMax: 128,
   batchBytesMax: 4_194_304,
+  waitingRecordsMax: 4096,
+  waitingBytesMax: 67_108_864,
   checkpointBytes: 67_108_864,
   checkpointMs: 10_000,
   filesMax: 256,
+  readErrorsMax: 8,
+  spaceRefreshMs: 1000,
+  spaceRefreshBytes: 67_108_864,
   reserveBytes: 2_147_483_648,
   fullFraction: 0.03,
 };
 
 /** The names of all crash points of the engine; a test sees that each is reached. */
 export const engineCrashPoints: readonly string[] = [
+  "engine.open.before-reopen",
+  "engine.checkpoint.before-write",
+  "engine.checkpoint.after-write",
+  "engine.segment.before-create",
   "engine.segment.after-header",
   "engine.segment.after-sync",
   "engine.append.before-write",

@@ -1,10 +1,17 @@
 import type { Disk, DiskFile } from "@cairn/env";
 
+interface CachedFile {
+  readonly file: Promise<DiskFile>;
+  users: number;
+  /** Not to be found any more: closed by its last user. */
+  dropped: boolean;
+}
+
 /** Open files for reading, at most so many; the least recently used one is closed when no read needs it any more. */
 export class FileCache implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #filesMax: number;
-  readonly #files = new Map<string, { file: Promise<DiskFile>; users: number }>();
+  readonly #files = new Map<string, CachedFile>();
 
   constructor(disk: Disk, filesMax: number) {
     this.#disk = disk;
@@ -13,41 +20,57 @@ export class FileCache implements AsyncDisposable {
 
   /** Runs `work` with the file open; it stays open until `work` has ended. */
   async use<Result>(path: string, work: (file: DiskFile) => Promise<Result>): Promise<Result> {
-    const known = this.#files.get(path);
-    const entry = known ?? { file: this.#disk.open(path, "read"), users: 0 };
-    // Moved to the end: the first key is always the least recently used.
-    this.#files.delete(path);
-    this.#files.set(path, entry);
-    entry.users++;
+    const cached = this.#take(path);
     try {
-      return await work(await entry.file);
-    } catch (error) {
-      if (!known && entry.users === 1) this.#files.delete(path);
-      throw error;
+      let file: DiskFile;
+      try {
+        file = await cached.file;
+      } catch (error) {
+        await this.forget(path);
+        throw error;
+      }
+      return await work(file);
     } finally {
-      entry.users--;
+      cached.users--;
+      if (cached.dropped && cached.users === 0) await close(cached);
       await this.#shrink();
     }
   }
 
+  /** The next use opens the path anew: another file stands there now. */
+  async forget(path: string): Promise<void> {
+    const cached = this.#files.get(path);
+    if (cached) await this.#drop(path, cached);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    const files = [...this.#files.values()];
-    this.#files.clear();
-    for (const { file } of files) await close(file);
+    for (const [path, cached] of [...this.#files]) await this.#drop(path, cached);
+  }
+
+  #take(path: string): CachedFile {
+    const cached = this.#files.get(path) ?? { file: this.#disk.open(path, "read"), users: 0, dropped: false };
+    // Moved to the end: the first key is always the least recently used.
+    this.#files.delete(path);
+    this.#files.set(path, cached);
+    cached.users++;
+    return cached;
+  }
+
+  async #drop(path: string, cached: CachedFile): Promise<void> {
+    this.#files.delete(path);
+    cached.dropped = true;
+    if (cached.users === 0) await close(cached);
   }
 
   async #shrink(): Promise<void> {
-    if (this.#files.size <= this.#filesMax) return;
-    for (const [path, entry] of this.#files) {
-      if (entry.users > 0) continue;
-      this.#files.delete(path);
-      await close(entry.file);
+    for (const [path, cached] of this.#files) {
       if (this.#files.size <= this.#filesMax) return;
+      if (cached.users === 0) await this.#drop(path, cached);
     }
   }
 }
 
-async function close(file: Promise<DiskFile>): Promise<void> {
-  const opened = await file.catch(() => undefined);
+async function close(cached: CachedFile): Promise<void> {
+  const opened = await cached.file.catch(() => undefined);
   await opened?.close();
 }

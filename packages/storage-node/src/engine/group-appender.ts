@@ -1,6 +1,6 @@
-import { assert, type Generation, type GroupId, isKind } from "@cairn/protocol";
+import { type Generation, type GroupId, StorageError } from "@cairn/protocol";
 import type { EngineParts } from "./engine-parts.ts";
-import { type GroupCheckpoint, writeCheckpoint } from "./group-checkpoint.ts";
+import { type GroupCheckpoint, tombstoneSegment, writeCheckpoint } from "./group-checkpoint.ts";
 import { checkpointFile, type RecoveredGroup, tombstoneFile } from "./group-recovery.ts";
 import { encodeRecord, recordBytes } from "./record-format.ts";
 import { segmentName } from "./segment-format.ts";
@@ -13,10 +13,20 @@ export interface AppendRequest {
   readonly encode: (index: number, sequence: number) => Uint8Array[];
 }
 
+/** Which record is deleted, and how many bytes its chunk had. */
+export interface Deletion {
+  readonly hash: Uint8Array;
+  readonly generation: Generation;
+  readonly length: number;
+}
+
 export interface Placed {
   readonly segment: number;
   readonly offset: number;
 }
+
+/** The index has one byte for the number of a segment. */
+const segmentsMax = 255;
 
 /**
  * The writing side of one group: which segment grows, when the next one begins, and what the checkpoint notes. After a
@@ -29,24 +39,30 @@ export class GroupAppender {
   /** Bytes of each segment that has ended. */
   readonly #ended = new Map<number, number>();
   #writer: SegmentWriter | undefined;
-  #tombstones: SegmentWriter | undefined;
+  /** Synced bytes of the file of tombstones; 0 until there is one. */
+  #tombstoneBytes: number;
+  /** Set when a sync of tombstones failed: what stands in the file is known again after the next start. */
+  #tombstonesInDoubt = false;
   #sequence: number;
   #epoch: number;
   #lastSegment: number;
-  #checkpointed: { durable: number; at: number };
-  #sealedRecords = 0;
+  #checkpointed: { durable: number; tombstones: number; at: number };
+  /** The end of a segment is in the checkpoint before the next one begins. */
+  #endNoted = true;
 
   constructor(parts: EngineParts, { group, folder, state }: { group: GroupId; folder: string; state: RecoveredGroup }) {
     this.#parts = parts;
     this.#group = group;
     this.#folder = folder;
     this.#writer = state.writer;
-    this.#tombstones = state.tombstoneWriter;
+    this.#tombstoneBytes = state.tombstoneBytes;
     this.#sequence = state.nextSequence;
     this.#epoch = state.checkpoint.epoch;
     this.#lastSegment = state.segments.at(-1)?.number ?? 0;
     for (const { number, bytes } of state.segments) if (number !== state.writer?.number) this.#ended.set(number, bytes);
-    this.#checkpointed = { durable: this.#writer?.durable ?? 0, at: parts.clock.monotonic() };
+    const noted = (number: number): number => state.checkpoint.segments.get(number)?.durable ?? 0;
+    const durable = this.#writer ? noted(this.#writer.number) : 0;
+    this.#checkpointed = { durable, tombstones: noted(tombstoneSegment), at: parts.clock.monotonic() };
   }
 
   get epoch(): number {
@@ -57,11 +73,7 @@ export class GroupAppender {
     return this.#sequence;
   }
 
-  /** Records in the index of a group that was sealed by this process. */
-  get sealedRecords(): number {
-    return this.#sealedRecords;
-  }
-
+  /** Number and bytes of each segment, in order. */
   segments(): { number: number; bytes: number }[] {
     const all = [...this.#ended].map(([number, bytes]) => ({ number, bytes }));
     if (this.#writer) all.push({ number: this.#writer.number, bytes: this.#writer.durable });
@@ -78,6 +90,7 @@ export class GroupAppender {
   /** Writes and syncs all records or none; tells where each one stands. */
   async append(request: AppendRequest): Promise<Placed[]> {
     const total = request.sizes.reduce((sum, size) => sum + size, 0);
+    await this.#checkpointIfDue();
     const writer = await this.#writerFor(total);
     const startedAt = this.#parts.clock.monotonic();
     const placed: Placed[] = [];
@@ -91,37 +104,53 @@ export class GroupAppender {
     try {
       await writer.append(buffers, this.#parts.crashPoint);
     } catch (error) {
-      await this.#abandon(writer, error);
+      if (!writer.usable) await this.#abandon(writer, error);
       throw error;
     }
     this.#sequence += request.sizes.length;
     this.#parts.meters.syncs(request.sizes.length, request.payloadBytes, this.#parts.clock.monotonic() - startedAt);
-    await this.#checkpointIfDue();
     return placed;
   }
 
-  async appendTombstones(deletes: readonly { hash: Uint8Array; generation: Generation }[]): Promise<void> {
-    this.#tombstones ??= await SegmentWriter.create(this.#parts, {
-      group: this.#group,
-      folder: this.#folder,
-      name: tombstoneFile,
-      number: 0,
-    });
+  /** Writes and syncs all tombstones or none. */
+  async appendTombstones(deletions: readonly Deletion[]): Promise<void> {
+    if (this.#tombstonesInDoubt) {
+      throw new StorageError(
+        "unavailable",
+        "delete chunk",
+        `group ${this.#group}: an earlier delete could not be synced`,
+        {
+          hint: "Check the disk, then restart the node.",
+        },
+      );
+    }
     const writtenAt = this.#parts.clock.now();
-    const buffers = deletes.flatMap(({ hash, generation }) => {
-      const header = { type: "tombstone" as const, group: this.#group, generation, sequence: 0, writtenAt, hash };
+    const group = this.#group;
+    const buffers = deletions.flatMap(({ hash, generation, length }) => {
+      const header = {
+        type: "tombstone" as const,
+        group,
+        generation,
+        sequence: 0,
+        writtenAt,
+        hash,
+        logicalLength: length,
+      };
       return encodeRecord(header, new Uint8Array(0), this.#parts.crc32c);
     });
+    await this.#checkpointIfDue();
+    // Deletes are rare and come in batches: the file is not kept open, since every group may have one.
+    const writer = await this.#tombstoneWriter();
     try {
-      await this.#tombstones.append(buffers, this.#parts.crashPoint);
-    } catch (error) {
-      // The file is opened and checked anew by the next start; until then this group takes no deletes.
-      await this.#tombstones.close();
-      throw error;
+      await writer.append(buffers, this.#parts.crashPoint);
+    } finally {
+      this.#tombstonesInDoubt = !writer.usable;
+      this.#tombstoneBytes = writer.durable;
+      await writer.close();
     }
   }
 
-  /** Ends the last segment with a seal. */
+  /** Writes a seal behind the last record. */
   async appendSeal(): Promise<void> {
     const hash = new Uint8Array(32);
     const header = {
@@ -136,29 +165,53 @@ export class GroupAppender {
       payloadBytes: 0,
       encode: (_, sequence) => encodeRecord({ ...header, sequence }, new Uint8Array(0), this.#parts.crc32c),
     });
+  }
+
+  /** Ends the segment that grows. */
+  async end(): Promise<void> {
     await this.#end();
-    this.#sealedRecords = this.#sequence;
+    if (!this.#endNoted) await this.#checkpoint(this.#epoch);
   }
 
   async close(): Promise<void> {
-    if (this.#writer && this.#writer.durable > this.#checkpointed.durable) await this.#checkpoint(this.#epoch);
-    await this.#writer?.close();
-    await this.#tombstones?.close();
+    const { durable, tombstones } = this.#checkpointed;
+    try {
+      const news = (this.#writer?.durable ?? durable) !== durable || this.#tombstoneBytes !== tombstones;
+      if (news || !this.#endNoted) await this.#checkpoint(this.#epoch);
+    } finally {
+      await this.#writer?.close();
+      this.#writer = undefined;
+    }
   }
 
   async #writerFor(bytes: number): Promise<SegmentWriter> {
     if (this.#writer && this.#writer.durable + bytes > this.#parts.options.segmentBytes) await this.#end();
+    if (!this.#endNoted) await this.#checkpoint(this.#epoch);
     if (this.#writer) return this.#writer;
     const number = this.#lastSegment + 1;
-    assert(number < 256, "a group is sealed long before it has 255 segments");
-    const place = { group: this.#group, folder: this.#folder, name: segmentName(number), number };
-    // A start that failed after the file was made leaves it behind; nothing in it was ever acknowledged.
-    if (await this.#parts.disk.exists(`${this.#folder}/${place.name}`))
-      await this.#parts.disk.remove(`${this.#folder}/${place.name}`);
-    this.#writer = await SegmentWriter.create(this.#parts, place);
+    if (number > segmentsMax) {
+      throw new StorageError("unavailable", "put chunk", `group ${this.#group} has ${segmentsMax} segments`, {
+        hint: "Take another group; this one has to be sealed.",
+      });
+    }
+    this.#parts.crashPoint("engine.segment.before-create");
+    this.#writer = await this.#create(segmentName(number), number);
     this.#lastSegment = number;
-    this.#checkpointed = { durable: 0, at: this.#parts.clock.monotonic() };
+    this.#checkpointed = { ...this.#checkpointed, durable: 0, at: this.#parts.clock.monotonic() };
     return this.#writer;
+  }
+
+  async #tombstoneWriter(): Promise<SegmentWriter> {
+    if (this.#tombstoneBytes === 0) return this.#create(tombstoneFile, tombstoneSegment);
+    const place = { path: `${this.#folder}/${tombstoneFile}`, number: tombstoneSegment };
+    return SegmentWriter.reopen(this.#parts.disk, { ...place, noted: this.#tombstoneBytes, end: this.#tombstoneBytes });
+  }
+
+  async #create(name: string, number: number): Promise<SegmentWriter> {
+    const path = `${this.#folder}/${name}`;
+    // A start that failed after the file was made leaves it behind; nothing in it was ever acknowledged.
+    if (await this.#parts.disk.exists(path)) await this.#parts.disk.remove(path);
+    return SegmentWriter.create(this.#parts, { group: this.#group, folder: this.#folder, name, number });
   }
 
   async #end(): Promise<void> {
@@ -166,8 +219,9 @@ export class GroupAppender {
     if (!writer) return;
     this.#ended.set(writer.number, writer.durable);
     this.#writer = undefined;
-    await this.#checkpoint(this.#epoch);
+    this.#endNoted = false;
     await writer.close();
+    await this.#checkpoint(this.#epoch);
   }
 
   /** After a failed sync the system may believe that lost bytes are written: this file is finished at its last sync. */
@@ -176,15 +230,11 @@ export class GroupAppender {
       { err: error, file: writer.path, durable: writer.durable },
       "append failed; the segment is ended where it was last synced",
     );
-    this.#ended.set(writer.number, writer.durable);
-    this.#writer = undefined;
     try {
-      if (isKind(error, "no-space")) await writer.cutBack();
-      await this.#checkpoint(this.#epoch);
+      await this.#end();
     } catch (second) {
-      this.#parts.log.error({ err: second, file: writer.path }, "the end of the segment could not be noted");
-    } finally {
-      await writer.close();
+      // The next append notes it first, and fails if it still cannot.
+      this.#parts.log.error({ err: second, file: writer.path }, "the end of the segment could not be noted yet");
     }
   }
 
@@ -198,8 +248,16 @@ export class GroupAppender {
   async #checkpoint(epoch: number): Promise<void> {
     const segments = new Map([...this.#ended].map(([number, durable]) => [number, { durable, ended: true }]));
     if (this.#writer) segments.set(this.#writer.number, { durable: this.#writer.durable, ended: false });
+    if (this.#tombstoneBytes > 0) segments.set(tombstoneSegment, { durable: this.#tombstoneBytes, ended: false });
     const checkpoint: GroupCheckpoint = { epoch, segments };
+    this.#parts.crashPoint("engine.checkpoint.before-write");
     await writeCheckpoint(this.#parts.disk, `${this.#folder}/${checkpointFile}`, checkpoint, this.#parts.crc32c);
-    this.#checkpointed = { durable: this.#writer?.durable ?? 0, at: this.#parts.clock.monotonic() };
+    this.#parts.crashPoint("engine.checkpoint.after-write");
+    this.#endNoted = true;
+    this.#checkpointed = {
+      durable: this.#writer?.durable ?? 0,
+      tombstones: this.#tombstoneBytes,
+      at: this.#parts.clock.monotonic(),
+    };
   }
 }

@@ -15,6 +15,9 @@ export interface GroupCheckpoint {
   readonly segments: ReadonlyMap<number, { readonly durable: number; readonly ended: boolean }>;
 }
 
+/** The number under which the file of tombstones is noted; segments of chunks begin with 1. */
+export const tombstoneSegment = 0;
+
 export const emptyCheckpoint: GroupCheckpoint = { epoch: 0, segments: new Map() };
 
 export async function writeCheckpoint(

@@ -1,13 +1,13 @@
-import { type Generation, type GroupId, StorageError } from "@cairn/protocol";
-import { ChunkTable } from "./chunk-table.ts";
+import type { Generation, GroupId } from "@cairn/protocol";
+import { ChunkTable, type Location } from "./chunk-table.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { type GroupCheckpoint, readCheckpoint } from "./group-checkpoint.ts";
+import { type GroupCheckpoint, readCheckpoint, tombstoneSegment } from "./group-checkpoint.ts";
 import { RunningDigest } from "./group-digest.ts";
 import { Quarantine } from "./quarantine.ts";
 import { recordBytes } from "./record-format.ts";
 import { type IndexSummary, readIndexSummary } from "./sealed-index.ts";
-import { decodeSegmentHeader, segmentHeaderBytes, segmentName, segmentNumber } from "./segment-format.ts";
-import { type SegmentScan, scanSegment } from "./segment-scan.ts";
+import { fileSize, readSegment, type SegmentFile } from "./segment-check.ts";
+import { segmentHeaderBytes, segmentName, segmentNumber } from "./segment-format.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 
 export const indexFile = "sealed.idx";
@@ -18,172 +18,170 @@ export const tombstoneFile = "tombstones.seg";
 export interface RecoveredGroup {
   readonly checkpoint: GroupCheckpoint;
   readonly quarantine: Quarantine;
+  readonly tombstones: ChunkTable;
+  /** Bytes of the file of tombstones; 0 if there is none. */
+  readonly tombstoneBytes: number;
   /** Records of a group that is still open, or whose index has to be built again. */
   readonly table: ChunkTable | undefined;
+  /** Of the index of a sealed group; there is a table or a summary. */
   readonly summary: IndexSummary | undefined;
-  readonly digest: RunningDigest;
   readonly sealed: boolean;
-  readonly tombstones: ChunkTable;
   readonly nextSequence: number;
   /** Number and bytes of each segment in order. */
   readonly segments: readonly { number: number; bytes: number }[];
   /** The segment to go on with, synced and cut; undefined: begin a new one. */
   readonly writer: SegmentWriter | undefined;
-  readonly tombstoneWriter: SegmentWriter | undefined;
 }
 
-interface SegmentFile {
-  readonly number: number;
-  readonly path: string;
-  readonly bytes: number;
+interface GroupPlace {
+  readonly group: GroupId;
+  readonly folder: string;
+  readonly checkpoint: GroupCheckpoint;
+  readonly quarantine: Quarantine;
 }
 
 export async function recoverGroup(parts: EngineParts, group: GroupId, folder: string): Promise<RecoveredGroup> {
   const checkpoint = await readCheckpoint(parts.disk, `${folder}/${checkpointFile}`, parts.crc32c);
-  const quarantine = new Quarantine(parts, folder);
+  const quarantine = new Quarantine(parts, { group, folder });
   await quarantine.load();
-  const files = await segmentFiles(parts, folder, checkpoint);
+  const place = { group, folder, checkpoint, quarantine };
+  const files = await segmentFiles(parts, place);
   const segments = files.map(({ number, bytes }) => ({ number, bytes }));
-  const { tombstones, tombstoneWriter } = await recoverTombstones(parts, { group, folder, checkpoint });
-
-  const summary = await readIndexSummary(parts.disk, `${folder}/${indexFile}`, { segments, crc32c: parts.crc32c });
-  const shared = { checkpoint, quarantine, tombstones, tombstoneWriter };
-  if (summary) {
-    const digest = RunningDigest.of(summary.records, summary.bytes, summary.digest);
-    return {
-      ...shared,
-      table: undefined,
-      summary,
-      digest,
-      sealed: true,
-      nextSequence: summary.nextSequence,
-      segments,
-      writer: undefined,
-    };
-  }
-  return { ...shared, summary: undefined, ...(await rebuild(parts, { group, checkpoint, quarantine, files })) };
+  const shared = { checkpoint, quarantine, ...(await recoverTombstones(parts, place)) };
+  const summary = await readIndexSummary(parts.disk, `${folder}/${indexFile}`, {
+    group,
+    disk: parts.identity.uuid,
+    segments,
+    crc32c: parts.crc32c,
+  });
+  if (!summary) return { ...shared, summary, ...(await rebuild(parts, place, files)) };
+  const { nextSequence } = summary;
+  return { ...shared, summary, table: undefined, sealed: true, nextSequence, segments, writer: undefined };
 }
 
-type Rebuilt = Pick<RecoveredGroup, "table" | "digest" | "sealed" | "nextSequence" | "segments" | "writer">;
+/** Reads the records of a sealed group from its segments, for an index that turned out to be damaged. */
+export async function readSealedGroup(
+  parts: EngineParts,
+  group: GroupId,
+  { folder, quarantine }: { folder: string; quarantine: Quarantine },
+): Promise<ChunkTable> {
+  const checkpoint = await readCheckpoint(parts.disk, `${folder}/${checkpointFile}`, parts.crc32c);
+  const place = { group, folder, checkpoint, quarantine };
+  const { table, writer } = await rebuild(parts, place, await segmentFiles(parts, place));
+  await writer?.close();
+  return table;
+}
+
+/** Counts what is neither deleted nor damaged. */
+export function liveDigest(
+  table: ChunkTable,
+  isLive: (hash: Uint8Array, location: Location) => boolean,
+): RunningDigest {
+  const digest = new RunningDigest();
+  for (let index = 0; index < table.count; index++) {
+    const { hash, location } = table.at(index);
+    if (isLive(hash, location)) digest.add(hash, location);
+  }
+  return digest;
+}
 
 async function rebuild(
   parts: EngineParts,
-  {
-    group,
-    checkpoint,
-    quarantine,
-    files,
-  }: { group: GroupId; checkpoint: GroupCheckpoint; quarantine: Quarantine; files: SegmentFile[] },
-): Promise<Rebuilt> {
+  place: GroupPlace,
+  files: readonly SegmentFile[],
+): Promise<Pick<RecoveredGroup, "sealed" | "nextSequence" | "segments" | "writer"> & { table: ChunkTable }> {
+  const { quarantine, checkpoint } = place;
   const table = new ChunkTable();
-  const digest = new RunningDigest();
   const segments: { number: number; bytes: number }[] = [];
   let sealed = false;
   let nextSequence = 1;
   let writer: SegmentWriter | undefined;
   for (const [index, file] of files.entries()) {
     const last = index === files.length - 1;
-    const scan = await scanFile(parts, { file, group, checkpoint, last });
+    const scan = await readSegment(parts, place, { file, last });
     if (scan === "unborn") continue;
-    for (const stretch of scan.damage) {
-      await quarantine.add({ segment: file.number, ...stretch, why: "no whole record stands here" });
-    }
     for (const { header, offset } of scan.records) {
+      if (header.sequence > nextSequence && scan.damage.length === 0) {
+        parts.log.error(
+          { file: file.path, offset, from: nextSequence, to: header.sequence },
+          "records are missing before this one; repair copies them from another disk",
+        );
+      }
       nextSequence = Math.max(nextSequence, header.sequence + 1);
       if (header.type === "seal") sealed = true;
       if (header.type !== "chunk") continue;
-      if (header.group !== group) {
-        await quarantine.add({
-          segment: file.number,
-          offset,
-          end: offset + recordBytes(header.length),
-          why: `it belongs to group ${header.group}`,
-        });
-        continue;
-      }
-      const location = {
-        generation: header.generation as Generation,
-        segment: file.number,
-        offset,
-        length: header.length,
-      };
-      if (table.set(header.hash, location) && !quarantine.holds(file.number, offset)) digest.add(header.hash, location);
+      const generation = header.generation as Generation;
+      const location = { generation, segment: file.number, offset, length: header.length };
+      // A record that was written again after damage replaces the damaged one, never the other way round.
+      if (quarantine.holds(file.number, offset) && table.get(header.hash, generation)) continue;
+      table.set(header.hash, location);
     }
     const takesMore = last && !checkpoint.segments.get(file.number)?.ended && scan.damage.length === 0;
-    if (takesMore)
-      writer = await SegmentWriter.reopen(parts.disk, { path: file.path, number: file.number, end: scan.end });
+    if (takesMore) {
+      parts.crashPoint("engine.open.before-reopen");
+      const noted = checkpoint.segments.get(file.number)?.durable ?? segmentHeaderBytes;
+      writer = await SegmentWriter.reopen(parts.disk, { path: file.path, number: file.number, noted, end: scan.end });
+      // The process that made this file may have ended before its name was durable.
+      await parts.disk.syncFolder(place.folder);
+    }
     segments.push({ number: file.number, bytes: takesMore ? scan.end : file.bytes });
   }
   if (sealed) {
     await writer?.close();
     writer = undefined;
   }
-  return { table, digest, sealed, nextSequence, segments, writer };
+  return { table, sealed, nextSequence, segments, writer };
 }
 
-/** `unborn`: the process ended while it made this segment; nothing was ever acknowledged in it, and it is removed. */
-async function scanFile(
-  parts: EngineParts,
-  { file, group, checkpoint, last }: { file: SegmentFile; group: GroupId; checkpoint: GroupCheckpoint; last: boolean },
-): Promise<SegmentScan | "unborn"> {
-  const known = checkpoint.segments.get(file.number);
-  const opened = await parts.disk.open(file.path, "read");
-  try {
-    const page = new Uint8Array(segmentHeaderBytes);
-    const read = await opened.read(page, 0);
-    const header = decodeSegmentHeader(page.subarray(0, read), parts.crc32c);
-    const ours = header?.group === group && header.disk === parts.identity.uuid && header.number === file.number;
-    if (!ours && last && !known && file.bytes <= segmentHeaderBytes) {
-      await parts.disk.remove(file.path);
-      return "unborn";
+async function segmentFiles(parts: EngineParts, { folder, checkpoint }: GroupPlace): Promise<SegmentFile[]> {
+  const there = (await parts.disk.list(folder)).map(segmentNumber).filter((number) => number !== undefined);
+  for (const number of checkpoint.segments.keys()) {
+    if (number !== tombstoneSegment && !there.includes(number)) {
+      parts.log.error({ folder, segment: number }, "a segment is gone; repair copies its records from another disk");
     }
-    if (header && !ours) {
-      throw new StorageError("corrupt", "open segment", file.path, {
-        hint: `Its header names disk ${header.disk} and group ${header.group}: the file was copied here from elsewhere. Move it away.`,
-      });
-    }
-    // A torn append is possible only at the end of the last segment, and only beyond what was noted as synced.
-    const durable = last && !known?.ended ? (known?.durable ?? segmentHeaderBytes) : file.bytes;
-    const scan = await scanSegment(opened, { end: file.bytes, durable }, parts.crc32c);
-    return header ? scan : { ...scan, damage: [{ offset: 0, end: segmentHeaderBytes }, ...scan.damage] };
-  } finally {
-    await opened.close();
   }
-}
-
-async function segmentFiles(parts: EngineParts, folder: string, checkpoint: GroupCheckpoint): Promise<SegmentFile[]> {
-  const numbers = (await parts.disk.list(folder)).map(segmentNumber).filter((number) => number !== undefined);
   const files: SegmentFile[] = [];
-  for (const number of numbers.sort((a, b) => a - b)) {
+  for (const number of there.sort((a, b) => a - b)) {
     const path = `${folder}/${segmentName(number)}`;
     const known = checkpoint.segments.get(number);
-    files.push({ number, path, bytes: known?.ended ? known.durable : await sizeOf(parts, path) });
+    const size = await fileSize(parts.disk, path);
+    files.push({ number, path, bytes: known?.ended ? known.durable : Math.max(size, known?.durable ?? 0), size });
   }
   return files;
 }
 
 async function recoverTombstones(
   parts: EngineParts,
-  { group, folder, checkpoint }: { group: GroupId; folder: string; checkpoint: GroupCheckpoint },
-): Promise<{ tombstones: ChunkTable; tombstoneWriter: SegmentWriter | undefined }> {
+  place: GroupPlace,
+): Promise<{ tombstones: ChunkTable; tombstoneBytes: number }> {
   const tombstones = new ChunkTable();
-  const path = `${folder}/${tombstoneFile}`;
-  if (!(await parts.disk.exists(path))) return { tombstones, tombstoneWriter: undefined };
-  const file = { number: 0, path, bytes: await sizeOf(parts, path) };
-  const scan = await scanFile(parts, { file, group, checkpoint, last: true });
-  if (scan === "unborn") return { tombstones, tombstoneWriter: undefined };
+  const path = `${place.folder}/${tombstoneFile}`;
+  if (!(await parts.disk.exists(path))) return { tombstones, tombstoneBytes: 0 };
+  const noted = place.checkpoint.segments.get(tombstoneSegment)?.durable ?? 0;
+  const size = await fileSize(parts.disk, path);
+  const file = { number: tombstoneSegment, path, size, bytes: Math.max(size, noted) };
+  const scan = await readSegment(parts, place, { file, last: true });
+  if (scan === "unborn") return { tombstones, tombstoneBytes: 0 };
   for (const { header, offset } of scan.records) {
-    if (header.type !== "tombstone" || header.group !== group) continue;
-    tombstones.set(header.hash, { generation: header.generation as Generation, segment: 0, offset, length: 0 });
+    if (header.type !== "tombstone") continue;
+    const generation = header.generation as Generation;
+    tombstones.set(header.hash, { generation, segment: tombstoneSegment, offset, length: header.logicalLength });
   }
-  return { tombstones, tombstoneWriter: await SegmentWriter.reopen(parts.disk, { path, number: 0, end: scan.end }) };
+  if (scan.end > noted || file.size > scan.end) {
+    const from = Math.max(noted, segmentHeaderBytes);
+    const writer = await SegmentWriter.reopen(parts.disk, {
+      path,
+      number: tombstoneSegment,
+      noted: from,
+      end: scan.end,
+    });
+    await writer.close();
+    await parts.disk.syncFolder(place.folder);
+  }
+  return { tombstones, tombstoneBytes: scan.end };
 }
 
-async function sizeOf(parts: EngineParts, path: string): Promise<number> {
-  const file = await parts.disk.open(path, "read");
-  try {
-    return await file.size();
-  } finally {
-    await file.close();
-  }
+/** Bytes that a record at this place takes, for those who only know its payload. */
+export function recordEnd(location: { readonly offset: number; readonly length: number }): number {
+  return location.offset + recordBytes(location.length);
 }

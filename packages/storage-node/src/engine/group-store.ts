@@ -1,36 +1,50 @@
-import type { DiskFile } from "@cairn/env";
 import {
   assert,
   type ChunkBlocks,
   type ChunkId,
   chunkIdFromHash,
+  failed,
   type Generation,
   type GroupDigest,
   type GroupId,
   hashOfChunkId,
   type InventoryPage,
+  isKind,
   type Outcome,
   parseChunkId,
   StorageError,
-  toHex,
+  succeeded,
 } from "@cairn/protocol";
 import { AppendQueue } from "./append-queue.ts";
-import type { ChunkTable, Location } from "./chunk-table.ts";
+import { type ChunkTable, type Location, tableEntriesMax } from "./chunk-table.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { GroupAppender } from "./group-appender.ts";
-import { indexFile, type RecoveredGroup, recoverGroup } from "./group-recovery.ts";
+import { type Deletion, GroupAppender } from "./group-appender.ts";
+import { RunningDigest } from "./group-digest.ts";
+import {
+  indexFile,
+  liveDigest,
+  type RecoveredGroup,
+  readSealedGroup,
+  recordEnd,
+  recoverGroup,
+} from "./group-recovery.ts";
+import type { QuarantinedPlace } from "./quarantine.ts";
 import { encodeRecord, recordBytes } from "./record-format.ts";
 import { readRecord } from "./record-read.ts";
-import { findInIndex, rankOf, readIndexEntries, writeSealedIndex } from "./sealed-index.ts";
+import { writeSealedIndex } from "./sealed-index.ts";
+import { type EntryKey, isBehind, SealedRecords, type TableEntry } from "./sealed-records.ts";
 import { segmentName } from "./segment-format.ts";
 
-/** A chunk to append. Its bytes were checked against its id. */
+/** A chunk to append. Its bytes were checked against its hash. */
 export interface GroupPut {
-  readonly id: ChunkId;
+  readonly hash: Uint8Array;
   readonly generation: Generation;
   readonly epoch: number;
   readonly bytes: Uint8Array;
 }
+
+/** Entries looked at in one step of a listing. */
+const stepEntries = 1024;
 
 /** All that one disk holds of one group: its segments, its index, its tombstones. */
 export class GroupStore implements AsyncDisposable {
@@ -40,10 +54,13 @@ export class GroupStore implements AsyncDisposable {
   readonly #state: RecoveredGroup;
   readonly #appender: GroupAppender;
   readonly #puts: AppendQueue<GroupPut>;
-  readonly #deletes: AppendQueue<{ hash: Uint8Array; generation: Generation }>;
+  readonly #deletes: AppendQueue<Deletion>;
+  /** Records while the group takes more; then they are in the index. */
   #table: ChunkTable | undefined;
+  #index: SealedRecords | undefined;
+  #digest = new RunningDigest();
   #sealed: boolean;
-  #sealing = false;
+  #sealing: Promise<void> | undefined;
 
   private constructor(
     parts: EngineParts,
@@ -56,7 +73,8 @@ export class GroupStore implements AsyncDisposable {
     this.#table = state.table;
     this.#sealed = state.sealed;
     this.#appender = new GroupAppender(parts, { group: id, folder, state });
-    const batch = { recordsMax: parts.options.batchRecordsMax, bytesMax: parts.options.batchBytesMax };
+    const { batchRecordsMax: recordsMax, batchBytesMax: bytesMax, waitingBytesMax, waitingRecordsMax } = parts.options;
+    const batch = { recordsMax, bytesMax, waitingBytesMax, waitingRecordsMax };
     this.#puts = new AppendQueue(batch, (puts) => this.#flushPuts(puts));
     this.#deletes = new AppendQueue(batch, (deletes) => this.#flushDeletes(deletes));
   }
@@ -70,8 +88,15 @@ export class GroupStore implements AsyncDisposable {
     }
     const state = await recoverGroup(parts, id, folder);
     const store = new GroupStore(parts, { id, folder, state });
-    // The process may have ended between the seal and its index.
-    if (state.sealed && state.table) await store.#writeIndex(state.table);
+    if (state.table) {
+      store.#digest = store.#digestOf(state.table);
+      // The process may have ended between the seal and its index.
+      if (state.sealed) await store.#moveToIndex(state.table);
+    } else {
+      assert(state.summary, "a group without a table has an index");
+      store.#index = store.#openIndex(state.summary.records);
+      store.#digest = await store.#sealedDigest(state.summary);
+    }
     return store;
   }
 
@@ -79,8 +104,12 @@ export class GroupStore implements AsyncDisposable {
     return this.#sealed;
   }
 
+  get quarantined(): readonly QuarantinedPlace[] {
+    return this.#state.quarantine.places;
+  }
+
   digest(): GroupDigest {
-    const { records, bytes, xor } = this.#state.digest;
+    const { records, bytes, xor } = this.#digest;
     const digest = xor.toString(16).padStart(16, "0");
     return { group: this.id, disk: this.#parts.identity.disk, records, bytes, digest, sealed: this.#sealed };
   }
@@ -89,9 +118,16 @@ export class GroupStore implements AsyncDisposable {
   async put(put: GroupPut): Promise<Outcome<void>> {
     const epoch = this.#appender.epoch;
     if (put.epoch < epoch) return refuse("stale", this.id, `epoch ${put.epoch} was overtaken by ${epoch}`);
-    const known = this.#table?.get(hashOfChunkId(put.id), put.generation);
-    if (known && !this.#state.quarantine.holds(known.segment, known.offset)) return { ok: true, value: undefined };
-    if (this.#sealed || this.#sealing) return refuse("unavailable", this.id, "the group is sealed");
+    if (this.#state.tombstones.get(put.hash, put.generation)) {
+      return refuse("stale", this.id, "this generation of the chunk was deleted");
+    }
+    // Without a table there is nothing to wait for, and the answer comes from the index.
+    const known = this.#table
+      ? this.#table.get(put.hash, put.generation)
+      : await this.#locate(put.hash, put.generation);
+    if (known && this.#isLive(put.hash, known)) return succeeded(undefined);
+    if (!this.#table || this.#sealed || this.#sealing) return refuse("unavailable", this.id, "the group is sealed");
+    if (this.#table.count >= tableEntriesMax) return refuse("unavailable", this.id, "the group is full");
     return this.#puts.add({ item: put, bytes: put.bytes.length });
   }
 
@@ -99,10 +135,8 @@ export class GroupStore implements AsyncDisposable {
   async read(id: ChunkId, range?: { offset: number; length: number }): Promise<ChunkBlocks> {
     const hash = hashOfChunkId(id);
     let damaged: StorageError | undefined;
-    for (const location of await this.#locations(hash)) {
-      const read = await this.#parts.files.use(this.#segmentPath(location.segment), (file) =>
-        readRecord(file, { group: this.id, hash, location, range, crc32c: this.#parts.crc32c }),
-      );
+    for (const location of await this.#liveLocations(hash)) {
+      const read = await this.#readRecord(hash, location, range);
       if (read.ok) return read.value;
       if (read.error.kind === "range") throw read.error;
       damaged = read.error;
@@ -111,134 +145,185 @@ export class GroupStore implements AsyncDisposable {
     throw damaged ?? new StorageError("not-found", "read chunk", id);
   }
 
-  /** Newest generation of a chunk that can be read, or undefined. */
+  /** Newest generation of a chunk that is not deleted and not known to be damaged, or undefined. */
   async find(id: ChunkId): Promise<Location | undefined> {
-    const locations = await this.#locations(hashOfChunkId(id));
+    const locations = await this.#liveLocations(hashOfChunkId(id));
     return locations.sort((a, b) => b.generation - a.generation)[0];
   }
 
   /** Notes that exactly this generation is deleted; its bytes stay until compaction. */
   async delete(id: ChunkId, generation: Generation): Promise<Outcome<void>> {
     const hash = hashOfChunkId(id);
-    if (this.#state.tombstones.get(hash, generation)) return { ok: true, value: undefined };
-    const there = (await this.#allLocations(hash)).some((location) => location.generation === generation);
-    if (!there) return { ok: true, value: undefined };
-    return this.#deletes.add({ item: { hash, generation }, bytes: 0 });
+    if (this.#state.tombstones.get(hash, generation)) return succeeded(undefined);
+    const location = await this.#locate(hash, generation);
+    if (!location) return succeeded(undefined);
+    return this.#deletes.add({ item: { hash, generation, length: location.length }, bytes: 0 });
   }
 
   /** Live records in order of (id, generation), from the cursor on. */
   async inventory(cursor: string | undefined, limit: number): Promise<InventoryPage> {
-    const after = cursor === undefined ? undefined : parseCursor(cursor);
-    const entries = this.#table ? tableEntries(this.#table, after) : await this.#indexEntries(after);
     const chunks: { id: ChunkId; generation: Generation; length: number }[] = [];
-    for (const { hash, location } of entries) {
-      if (!this.#isLive(hash, location)) continue;
+    for await (const { hash, location } of this.#liveEntries(cursor === undefined ? undefined : parseCursor(cursor))) {
       if (chunks.length === limit) return { chunks, cursor: cursorOf(chunks) };
       chunks.push({ id: chunkIdFromHash(hash), generation: location.generation, length: location.length });
     }
     return { chunks, cursor: undefined };
   }
 
-  /** Takes no more chunks from now on. Repeating it changes nothing. */
+  /** Reads every live record from the disk and checks its bytes against its hash. What is damaged is set aside. */
+  async verify(signal?: AbortSignal): Promise<{ records: number; damaged: number }> {
+    let records = 0;
+    let damaged = 0;
+    for await (const { hash, location } of this.#liveEntries(undefined)) {
+      signal?.throwIfAborted();
+      records++;
+      const read = await this.#readRecord(hash, location, undefined);
+      const sound =
+        read.ok && (await this.#parts.hasher.sha256(read.value.bytes)).every((byte, at) => byte === hash[at]);
+      if (sound) continue;
+      damaged++;
+      await this.#setAside(hash, location, read.ok ? "the bytes are not what their hash says" : read.error.subject);
+    }
+    return { records, damaged };
+  }
+
+  /** Takes no more chunks from now on. Repeating it changes nothing, or writes the index that could not be written. */
   async seal(): Promise<void> {
-    if (this.#sealed || this.#sealing) return;
-    this.#sealing = true;
+    this.#sealing ??= this.#seal();
     try {
-      await this.#puts.idle();
-      await this.#appender.appendSeal();
-      assert(this.#table, "a group that is open has its records in memory");
-      await this.#writeIndex(this.#table);
-      this.#sealed = true;
+      await this.#sealing;
     } finally {
-      this.#sealing = false;
+      this.#sealing = undefined;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sealing?.catch(() => undefined);
     await this.#puts.idle();
     await this.#deletes.idle();
     await this.#appender.close();
+  }
+
+  async #seal(): Promise<void> {
+    if (!this.#sealed) {
+      await this.#puts.idle();
+      await this.#appender.appendSeal();
+      this.#sealed = true;
+    }
+    await this.#appender.end();
+    if (this.#table) await this.#moveToIndex(this.#table);
   }
 
   async #flushPuts(puts: readonly GroupPut[]): Promise<void> {
     const table = this.#table;
     assert(table, "a group that takes puts has its records in memory");
     await this.#appender.raiseEpoch(Math.max(...puts.map((put) => put.epoch)));
-    const sizes = puts.map((put) => recordBytes(put.bytes.length));
     const placed = await this.#appender.append({
-      sizes,
+      sizes: puts.map((put) => recordBytes(put.bytes.length)),
       payloadBytes: puts.reduce((sum, put) => sum + put.bytes.length, 0),
       encode: (index, sequence) => {
-        const { id, generation, bytes } = puts[index] as GroupPut;
-        const header = {
-          type: "chunk" as const,
-          group: this.id,
-          generation,
-          sequence,
-          writtenAt: this.#parts.clock.now(),
-          hash: hashOfChunkId(id),
-        };
-        return encodeRecord(header, bytes, this.#parts.crc32c);
+        const { hash, generation, bytes } = puts[index] as GroupPut;
+        const fields = { group: this.id, generation, sequence, writtenAt: this.#parts.clock.now(), hash };
+        return encodeRecord({ type: "chunk", ...fields }, bytes, this.#parts.crc32c);
       },
     });
     for (const [index, { segment, offset }] of placed.entries()) {
-      const { id, generation, bytes } = puts[index] as GroupPut;
-      const hash = hashOfChunkId(id);
+      const { hash, generation, bytes } = puts[index] as GroupPut;
       const location = { generation, segment, offset, length: bytes.length };
-      if (table.set(hash, location)) this.#state.digest.add(hash, location);
+      const before = table.get(hash, generation);
+      const counted = before !== undefined && this.#isLive(hash, before);
+      table.set(hash, location);
+      if (!counted && this.#isLive(hash, location)) this.#digest.add(hash, location);
     }
     this.#parts.crashPoint("engine.append.after-index");
   }
 
-  async #flushDeletes(deletes: readonly { hash: Uint8Array; generation: Generation }[]): Promise<void> {
+  async #flushDeletes(deletes: readonly Deletion[]): Promise<void> {
     await this.#appender.appendTombstones(deletes);
     this.#parts.crashPoint("engine.delete.after-sync");
-    for (const { hash, generation } of deletes) {
-      if (!this.#state.tombstones.set(hash, { generation, segment: 0, offset: 0, length: 0 })) continue;
-      const location = (await this.#allLocations(hash)).find((it) => it.generation === generation);
-      if (location && !this.#state.quarantine.holds(location.segment, location.offset))
-        this.#state.digest.remove(hash, location);
+    for (const { hash, generation, length } of deletes) {
+      const location = await this.#locate(hash, generation);
+      const counted = location !== undefined && this.#isLive(hash, location);
+      this.#state.tombstones.set(hash, { generation, segment: 0, offset: 0, length });
+      if (counted) this.#digest.remove(hash, location);
     }
   }
 
-  async #writeIndex(table: ChunkTable): Promise<void> {
+  async #moveToIndex(table: ChunkTable): Promise<void> {
     this.#parts.crashPoint("engine.seal.before-index");
-    const segments = this.#appender.segments();
-    const { records, bytes, xor } = this.#state.digest;
-    const summary = { segments, records: table.count, bytes, digest: xor, nextSequence: this.#appender.nextSequence };
-    assert(records <= table.count, "live records are among those in the table");
-    await writeSealedIndex(this.#parts.disk, `${this.#folder}/${indexFile}`, {
-      table,
-      summary,
-      crc32c: this.#parts.crc32c,
-    });
+    await this.#writeIndex(table);
     this.#parts.crashPoint("engine.seal.after-index");
+    this.#index = this.#openIndex(table.count);
     this.#table = undefined;
   }
 
+  async #writeIndex(table: ChunkTable): Promise<void> {
+    const { disk, identity, crc32c, files } = this.#parts;
+    const { records, bytes, xor } = liveDigest(table, () => true);
+    const { nextSequence } = this.#appender;
+    const segments = this.#appender.segments();
+    const summary = { group: this.id, disk: identity.uuid, segments, records, bytes, digest: xor, nextSequence };
+    const path = `${this.#folder}/${indexFile}`;
+    await writeSealedIndex(disk, path, { table, summary, crc32c });
+    await files.forget(path);
+  }
+
+  #openIndex(count: number): SealedRecords {
+    const rebuild = async (): Promise<number> => {
+      const place = { folder: this.#folder, quarantine: this.#state.quarantine };
+      const table = await readSealedGroup(this.#parts, this.id, place);
+      await this.#writeIndex(table);
+      this.#digest = this.#digestOf(table);
+      return table.count;
+    };
+    return new SealedRecords(this.#parts, { path: `${this.#folder}/${indexFile}`, count, rebuild });
+  }
+
+  #digestOf(table: ChunkTable): RunningDigest {
+    return liveDigest(table, (hash, location) => this.#isLive(hash, location));
+  }
+
+  /** The index counts everything; what was deleted or damaged since is taken off. */
+  async #sealedDigest(all: { records: number; bytes: number; digest: bigint }): Promise<RunningDigest> {
+    const digest = RunningDigest.of(all.records, all.bytes, all.digest);
+    const { tombstones, quarantine } = this.#state;
+    if (tombstones.count === 0 && quarantine.places.length === 0) return digest;
+    for await (const { hash, location } of this.#entries(undefined)) {
+      if (!this.#isLive(hash, location)) digest.remove(hash, location);
+    }
+    return digest;
+  }
+
+  async #liveLocations(hash: Uint8Array): Promise<Location[]> {
+    return (await this.#locations(hash)).filter((location) => this.#isLive(hash, location));
+  }
+
+  async #locate(hash: Uint8Array, generation: Generation): Promise<Location | undefined> {
+    if (this.#table) return this.#table.get(hash, generation);
+    return (await this.#locations(hash)).find((location) => location.generation === generation);
+  }
+
   async #locations(hash: Uint8Array): Promise<Location[]> {
-    return (await this.#allLocations(hash)).filter((location) => this.#isLive(hash, location));
-  }
-
-  async #allLocations(hash: Uint8Array): Promise<Location[]> {
     if (this.#table) return this.#table.all(hash);
-    return this.#withIndex((file) => findInIndex(file, hash, this.#parts.crc32c));
+    assert(this.#index, "a group has its records in a table or in an index");
+    return this.#index.find(hash);
   }
 
-  async #indexEntries(
-    after: { hash: Uint8Array; generation: number } | undefined,
-  ): Promise<{ hash: Uint8Array; location: Location }[]> {
-    const { crc32c } = this.#parts;
-    const count = this.#state.summary?.records ?? this.#appender.sealedRecords;
-    return this.#withIndex(async (file) => {
-      const from = after ? await rankOf(file, after.hash, crc32c) : 0;
-      const entries = await readIndexEntries(file, { from, count: count - from, crc32c });
-      return after ? entries.filter((entry) => isAfter(entry, after)) : entries;
-    });
+  async *#liveEntries(after: EntryKey | undefined): AsyncGenerator<TableEntry> {
+    for await (const entry of this.#entries(after)) if (this.#isLive(entry.hash, entry.location)) yield entry;
   }
 
-  #withIndex<Result>(work: (file: DiskFile) => Promise<Result>): Promise<Result> {
-    return this.#parts.files.use(`${this.#folder}/${indexFile}`, work);
+  async *#entries(after: EntryKey | undefined): AsyncGenerator<TableEntry> {
+    if (this.#table) return yield* tableEntries(this.#table, after);
+    let last = after;
+    while (true) {
+      assert(this.#index, "a group has its records in a table or in an index");
+      const page = await this.#index.page(last, stepEntries);
+      yield* page;
+      const end = page.at(-1);
+      if (!end || page.length < stepEntries) return;
+      last = { hash: end.hash, generation: end.location.generation };
+    }
   }
 
   #isLive(hash: Uint8Array, location: Location): boolean {
@@ -246,37 +331,42 @@ export class GroupStore implements AsyncDisposable {
     return !this.#state.quarantine.holds(location.segment, location.offset);
   }
 
+  async #readRecord(
+    hash: Uint8Array,
+    location: Location,
+    range: { offset: number; length: number } | undefined,
+  ): Promise<Outcome<ChunkBlocks>> {
+    const path = `${this.#folder}/${segmentName(location.segment)}`;
+    const { files, crc32c } = this.#parts;
+    try {
+      return await files.use(path, (file) => readRecord(file, { group: this.id, hash, location, range, crc32c }));
+    } catch (error) {
+      // The chunk was here: that its file is gone is damage, not an answer to whether it exists.
+      if (!isKind(error, "not-found")) throw error;
+      return failed(new StorageError("corrupt", "read chunk", `${path} is gone`), "read chunk");
+    }
+  }
+
   async #setAside(hash: Uint8Array, location: Location, why: string): Promise<void> {
-    const { segment, offset, generation, length } = location;
-    const added = await this.#state.quarantine.add(
-      { segment, offset, end: offset + recordBytes(length), why },
-      { hash, generation },
-    );
-    if (added) this.#state.digest.remove(hash, location);
-  }
-
-  #segmentPath(segment: number): string {
-    return `${this.#folder}/${segmentName(segment)}`;
+    const { segment, offset, generation } = location;
+    const current = await this.#locate(hash, generation);
+    const counted = current?.segment === segment && current.offset === offset && this.#isLive(hash, current);
+    const added = this.#state.quarantine.add({ segment, offset, end: recordEnd(location), why }, { hash, generation });
+    // The place counts as damaged from the call on, so that the digest follows before anything else can happen.
+    if (counted) this.#digest.remove(hash, location);
+    await added;
   }
 }
 
-function* tableEntries(
-  table: ChunkTable,
-  after: { hash: Uint8Array; generation: number } | undefined,
-): Generator<{ hash: Uint8Array; location: Location }> {
-  for (const index of table.sorted()) {
-    const entry = table.at(index);
-    if (!after || isAfter(entry, after)) yield entry;
+function* tableEntries(table: ChunkTable, after: EntryKey | undefined): Generator<TableEntry> {
+  const order = table.sorted();
+  let rank = 0;
+  for (let end = after ? order.length : 0; after && rank < end; ) {
+    const middle = (rank + end) >> 1;
+    if (isBehind(table.at(order[middle] as number), after)) end = middle;
+    else rank = middle + 1;
   }
-}
-
-function isAfter(
-  entry: { hash: Uint8Array; location: Location },
-  after: { hash: Uint8Array; generation: number },
-): boolean {
-  const here = toHex(entry.hash);
-  const there = toHex(after.hash);
-  return here > there || (here === there && entry.location.generation > after.generation);
+  for (; rank < order.length; rank++) yield table.at(order[rank] as number);
 }
 
 function cursorOf(chunks: readonly { id: ChunkId; generation: Generation }[]): string {
@@ -285,7 +375,7 @@ function cursorOf(chunks: readonly { id: ChunkId; generation: Generation }[]): s
   return `${last.id}.${last.generation}`;
 }
 
-function parseCursor(cursor: string): { hash: Uint8Array; generation: number } {
+function parseCursor(cursor: string): EntryKey {
   const [id = "", generation = ""] = cursor.split(".");
   if (!/^\d+$/.test(generation)) throw new StorageError("invalid", "list chunks", "the cursor is not one of ours");
   return { hash: hashOfChunkId(parseChunkId(id)), generation: Number(generation) };

@@ -1,4 +1,6 @@
 export { readWholeFile, writeWholeFile } from "./atomic-file.ts";
-export { DiskEngine, type DiskSpace, type EngineEnv, type EnginePut } from "./disk-engine.ts";
+export { DiskEngine, type EngineEnv, type EnginePut, type VerifyReport } from "./disk-engine.ts";
 export { type DiskIdentity, initialiseDisk, readDiskIdentity } from "./disk-identity.ts";
 export { type EngineOptions, engineCrashPoints, engineOptions } from "./engine-parts.ts";
+export type { DiskSpace } from "./free-space.ts";
+export type { QuarantinedPlace } from "./quarantine.ts";

@@ -1,4 +1,4 @@
-import { fromUtf8, type Generation, toHex, utf8 } from "@cairn/protocol";
+import { fromUtf8, type Generation, type GroupId, toHex, utf8 } from "@cairn/protocol";
 import { readWholeFile, writeWholeFile } from "./atomic-file.ts";
 import type { EngineParts } from "./engine-parts.ts";
 
@@ -8,7 +8,7 @@ export interface QuarantinedPlace {
   readonly offset: number;
   readonly end: number;
   readonly why: string;
-  /** The record that stands there, if its header could be read. */
+  /** The record that stands there, if its header could be read: 64 hex digits. */
   readonly hash?: string;
   readonly generation?: number;
 }
@@ -16,18 +16,27 @@ export interface QuarantinedPlace {
 /** The damaged places of one group, kept in a file of their own, so that nobody reads them again and repair knows them. */
 export class Quarantine {
   readonly #parts: EngineParts;
+  readonly #group: GroupId;
   readonly #path: string;
   readonly #places = new Map<string, QuarantinedPlace>();
+  #saving: Promise<void> | undefined;
+  #unsaved = false;
 
-  constructor(parts: EngineParts, folder: string) {
+  constructor(parts: EngineParts, { group, folder }: { group: GroupId; folder: string }) {
     this.#parts = parts;
+    this.#group = group;
     this.#path = `${folder}/quarantine.json`;
   }
 
+  /** A list that cannot be read is an empty one: whoever reads a damaged place finds the damage again. */
   async load(): Promise<void> {
     const bytes = await readWholeFile(this.#parts.disk, this.#path);
     if (!bytes) return;
-    for (const place of JSON.parse(fromUtf8(bytes)) as QuarantinedPlace[]) this.#places.set(keyOf(place), place);
+    try {
+      for (const place of JSON.parse(fromUtf8(bytes)) as QuarantinedPlace[]) this.#places.set(keyOf(place), place);
+    } catch (error) {
+      this.#parts.log.error({ err: error, file: this.#path }, "the list of damaged places is damaged; it starts anew");
+    }
   }
 
   get places(): readonly QuarantinedPlace[] {
@@ -38,7 +47,7 @@ export class Quarantine {
     return this.#places.size > 0 && this.#places.has(`${segment}:${offset}`);
   }
 
-  /** True when the place was not known yet. */
+  /** Counts at once, and is on the disk when it returns. True when the place was not known yet. Never throws. */
   async add(
     place: Omit<QuarantinedPlace, "hash" | "generation">,
     record?: { hash: Uint8Array; generation: Generation | 0 },
@@ -48,11 +57,28 @@ export class Quarantine {
     this.#places.set(keyOf(place), { ...place, ...known });
     this.#parts.meters.quarantined();
     this.#parts.log.error(
-      { ...place, ...known, file: this.#path },
+      { ...place, ...known, group: this.#group },
       "damaged bytes found; the copy is set aside until it is replaced",
     );
-    await writeWholeFile(this.#parts.disk, this.#path, [utf8(JSON.stringify(this.places))]);
+    this.#unsaved = true;
+    this.#saving ??= this.#save();
+    await this.#saving;
     return true;
+  }
+
+  /** One writer at a time; what comes meanwhile is written by its next round. */
+  async #save(): Promise<void> {
+    try {
+      while (this.#unsaved) {
+        this.#unsaved = false;
+        await writeWholeFile(this.#parts.disk, this.#path, [utf8(JSON.stringify(this.places))]);
+      }
+    } catch (error) {
+      // Memory holds the list, and a restart finds the same damage again: reads must go on to tell of it.
+      this.#parts.log.error({ err: error, file: this.#path }, "the list of damaged places could not be saved");
+    } finally {
+      this.#saving = undefined;
+    }
   }
 }
 

@@ -14,6 +14,9 @@ export const recordHeaderBytes = 96;
 export const recordFooterBytes = 8;
 export const recordAlignment = 8;
 
+/** The index has three bytes for a length. */
+export const payloadBytesMax: number = 2 ** 24 - 1;
+
 export type RecordType = "chunk" | "tombstone" | "meta" | "seal";
 const typeCodes: Readonly<Record<RecordType, number>> = { chunk: 1, tombstone: 2, meta: 3, seal: 4 };
 
@@ -23,6 +26,8 @@ export interface RecordHeader {
   readonly type: RecordType;
   /** Bytes of the payload. */
   readonly length: number;
+  /** Bytes of the chunk that the record speaks of; a tombstone has no payload but tells what was deleted. */
+  readonly logicalLength: number;
   readonly group: GroupId;
   readonly generation: Generation | 0;
   /** Rises by one with every record of the group; a gap tells of a lost one. */
@@ -31,6 +36,14 @@ export interface RecordHeader {
   readonly writtenAt: number;
   readonly hash: Uint8Array;
   readonly crcOfTable: number;
+  /** CRC of the header itself; the footer repeats it. */
+  readonly crc: number;
+}
+
+/** What a writer says of a record; the rest follows from the payload. */
+export interface RecordFields extends Omit<RecordHeader, "crcOfTable" | "crc" | "length" | "logicalLength"> {
+  /** A tombstone tells here how long the chunk was; other records have the length of their payload. */
+  readonly logicalLength?: number;
 }
 
 /** Bytes that a record with this payload takes in a segment. */
@@ -45,11 +58,7 @@ export function tableBytes(payloadBytes: number): number {
 }
 
 /** A record as parts to write one after the other; the payload is not copied. */
-export function encodeRecord(
-  header: Omit<RecordHeader, "crcOfTable" | "length">,
-  payload: Uint8Array,
-  crc32c: Crc32c,
-): Uint8Array[] {
+export function encodeRecord(header: RecordFields, payload: Uint8Array, crc32c: Crc32c): Uint8Array[] {
   const table = tableBytes(payload.length);
   const head = new Uint8Array(recordHeaderBytes + table);
   const view = new DataView(head.buffer);
@@ -61,7 +70,7 @@ export function encodeRecord(
   view.setUint8(8, typeCodes[header.type]);
   view.setUint16(10, recordHeaderBytes, true);
   view.setUint32(12, payload.length, true);
-  view.setUint32(16, payload.length, true);
+  view.setUint32(16, header.logicalLength ?? payload.length, true);
   view.setUint32(20, 16, true);
   view.setBigUint64(24, BigInt(header.group), true);
   view.setBigUint64(32, BigInt(header.generation), true);
@@ -85,19 +94,23 @@ export function decodeRecordHeader(bytes: Uint8Array, crc32c: Crc32c): RecordHea
   if (bytes.length < recordHeaderBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, recordHeaderBytes);
   if (view.getUint32(0, true) !== recordMagic || view.getUint16(10, true) !== recordHeaderBytes) return undefined;
-  if (view.getUint32(4, true) !== crc32c(bytes.subarray(8, recordHeaderBytes))) return undefined;
+  const crc = view.getUint32(4, true);
+  if (crc !== crc32c(bytes.subarray(8, recordHeaderBytes))) return undefined;
+  if (view.getUint32(12, true) > payloadBytesMax) return undefined;
   const code = view.getUint8(8);
   const type = (Object.keys(typeCodes) as RecordType[]).find((known) => typeCodes[known] === code);
   if (!type) return undefined;
   return {
     type,
     length: view.getUint32(12, true),
+    logicalLength: view.getUint32(16, true),
     group: Number(view.getBigUint64(24, true)) as GroupId,
     generation: Number(view.getBigUint64(32, true)) as Generation,
     sequence: Number(view.getBigUint64(40, true)),
     writtenAt: Number(view.getBigUint64(48, true)),
     hash: bytes.slice(56, 88),
     crcOfTable: view.getUint32(88, true),
+    crc,
   };
 }
 
@@ -106,7 +119,7 @@ export function footerMatches(record: Uint8Array, header: RecordHeader): boolean
   const total = recordBytes(header.length);
   assert(record.length >= recordFooterBytes, "a footer is read whole");
   const view = new DataView(record.buffer, record.byteOffset + record.length - recordFooterBytes, recordFooterBytes);
-  return view.getUint32(0, true) === total;
+  return view.getUint32(0, true) === total && view.getUint32(4, true) === header.crc;
 }
 
 /** True when the table of CRCs is sound and each block of the payload matches its CRC. `record` starts at the header. */

@@ -1,5 +1,5 @@
 import type { Disk, DiskFile } from "@cairn/env";
-import { compareBytes, isKind, StorageError } from "@cairn/protocol";
+import { compareBytes, fromHex, type GroupId, isKind, StorageError, toHex } from "@cairn/protocol";
 import { writeWholeFile } from "./atomic-file.ts";
 import { type ChunkTable, type Location, readTableEntry, writeTableEntry } from "./chunk-table.ts";
 import type { Crc32c } from "./record-format.ts";
@@ -9,6 +9,8 @@ import type { Crc32c } from "./record-format.ts";
  * of the hash, and pages of 85 entries with a CRC each. One look-up reads one or two pages and keeps nothing in memory.
  */
 const indexMagic = 0x49_4e_52_43; // "CRNI"
+const indexVersion = 1;
+const segmentList = 72;
 const pageBytes = 4096;
 const entriesPerPage = 85;
 const radixBuckets = 65_536;
@@ -17,10 +19,14 @@ const firstPage = pageBytes + Math.ceil(radixBytes / pageBytes) * pageBytes;
 
 /** What an index must agree with to be believed. */
 export interface IndexedSegments {
+  readonly group: GroupId;
+  /** UUID of the disk, 32 hex digits. */
+  readonly disk: string;
   /** Number and bytes of each segment, in order. */
   readonly segments: readonly { readonly number: number; readonly bytes: number }[];
 }
 
+/** Counts all records of the index, whether they are deleted or damaged by now or not. */
 export interface IndexSummary extends IndexedSegments {
   readonly records: number;
   readonly bytes: number;
@@ -57,21 +63,23 @@ export async function writeSealedIndex(
   await writeWholeFile(disk, path, [encodeHeader(summary, radixPage, crc32c), radixPage, body]);
 }
 
-/** Header: magic, CRC, version, records, bytes, digest, next sequence, CRC of the radix table, then the segments. */
+/** The header page, field by field in docs/formats/segment.md. */
 function encodeHeader(summary: IndexSummary, radix: Uint8Array, crc32c: Crc32c): Uint8Array {
   const header = new Uint8Array(pageBytes);
   const view = viewOf(header);
   view.setUint32(0, indexMagic, true);
-  view.setUint32(8, 1, true);
+  view.setUint32(8, indexVersion, true);
   view.setUint32(12, summary.records, true);
   view.setBigUint64(16, BigInt(summary.bytes), true);
   view.setBigUint64(24, summary.digest, true);
   view.setBigUint64(32, BigInt(summary.nextSequence), true);
   view.setUint32(40, crc32c(radix), true);
   view.setUint32(44, summary.segments.length, true);
+  view.setBigUint64(48, BigInt(summary.group), true);
+  header.set(fromHex(summary.disk), 56);
   summary.segments.forEach(({ number, bytes }, index) => {
-    view.setUint32(48 + index * 12, number, true);
-    view.setBigUint64(52 + index * 12, BigInt(bytes), true);
+    view.setUint32(segmentList + index * 12, number, true);
+    view.setBigUint64(segmentList + 4 + index * 12, BigInt(bytes), true);
   });
   view.setUint32(4, crc32c(header.subarray(8)), true);
   return header;
@@ -81,38 +89,45 @@ function encodeHeader(summary: IndexSummary, radix: Uint8Array, crc32c: Crc32c):
 export async function readIndexSummary(
   disk: Disk,
   path: string,
-  { segments, crc32c }: IndexedSegments & { crc32c: Crc32c },
+  { group, disk: uuid, segments, crc32c }: IndexedSegments & { crc32c: Crc32c },
 ): Promise<IndexSummary | undefined> {
   const file = await openIfThere(disk, path);
   if (!file) return undefined;
   try {
     const head = new Uint8Array(firstPage);
     if ((await file.read(head, 0)) !== firstPage) return undefined;
-    const view = viewOf(head);
-    if (view.getUint32(0, true) !== indexMagic || view.getUint32(4, true) !== crc32c(head.subarray(8, pageBytes)))
-      return undefined;
-    if (view.getUint32(8, true) !== 1 || view.getUint32(40, true) !== crc32c(head.subarray(pageBytes)))
-      return undefined;
-    const records = view.getUint32(12, true);
-    if ((await file.size()) !== firstPage + Math.ceil(records / entriesPerPage) * pageBytes) return undefined;
-    const listed = Array.from({ length: view.getUint32(44, true) }, (_, index) => ({
-      number: view.getUint32(48 + index * 12, true),
-      bytes: Number(view.getBigUint64(52 + index * 12, true)),
-    }));
+    const summary = decodeHeader(head, crc32c);
+    if (!summary || summary.group !== group || summary.disk !== uuid) return undefined;
+    if ((await file.size()) !== firstPage + Math.ceil(summary.records / entriesPerPage) * pageBytes) return undefined;
     const same =
-      listed.length === segments.length &&
-      listed.every((it, index) => it.number === segments[index]?.number && it.bytes === segments[index]?.bytes);
-    if (!same) return undefined;
-    return {
-      segments: listed,
-      records,
-      bytes: Number(view.getBigUint64(16, true)),
-      digest: view.getBigUint64(24, true),
-      nextSequence: Number(view.getBigUint64(32, true)),
-    };
+      summary.segments.length === segments.length &&
+      summary.segments.every(
+        ({ number, bytes }, index) => number === segments[index]?.number && bytes === segments[index]?.bytes,
+      );
+    return same ? summary : undefined;
   } finally {
     await file.close();
   }
+}
+
+function decodeHeader(head: Uint8Array, crc32c: Crc32c): IndexSummary | undefined {
+  const view = viewOf(head);
+  const sound =
+    view.getUint32(0, true) === indexMagic && view.getUint32(4, true) === crc32c(head.subarray(8, pageBytes));
+  if (!sound || view.getUint32(8, true) !== indexVersion) return undefined;
+  if (view.getUint32(40, true) !== crc32c(head.subarray(pageBytes))) return undefined;
+  return {
+    group: Number(view.getBigUint64(48, true)) as GroupId,
+    disk: toHex(head.subarray(56, 72)),
+    segments: Array.from({ length: view.getUint32(44, true) }, (_, index) => ({
+      number: view.getUint32(segmentList + index * 12, true),
+      bytes: Number(view.getBigUint64(segmentList + 4 + index * 12, true)),
+    })),
+    records: view.getUint32(12, true),
+    bytes: Number(view.getBigUint64(16, true)),
+    digest: view.getBigUint64(24, true),
+    nextSequence: Number(view.getBigUint64(32, true)),
+  };
 }
 
 /** All records with this hash. Throws corrupt when a page of the index does not match its CRC. */
@@ -134,31 +149,22 @@ export async function findInIndex(file: DiskFile, hash: Uint8Array, crc32c: Crc3
   return found;
 }
 
-/** Entries in order, from a rank on. */
-export async function readIndexEntries(
+/** Entries in order, from the first whose hash is at or after this one (absent: all), a page of the file at a time. */
+export async function* readIndexEntries(
   file: DiskFile,
-  { from, count, crc32c }: { from: number; count: number; crc32c: Crc32c },
-): Promise<{ hash: Uint8Array; location: Location }[]> {
-  const entries: { hash: Uint8Array; location: Location }[] = [];
-  let page: Uint8Array | undefined;
-  for (let rank = from; rank < from + count; rank++) {
-    if (!page || rank % entriesPerPage === 0) page = await readPage(file, Math.floor(rank / entriesPerPage), crc32c);
-    const entry = readTableEntry(page, viewOf(page), rank % entriesPerPage);
-    entries.push({ hash: entry.hash.slice(), location: entry.location });
-  }
-  return entries;
-}
-
-/** Rank of the first entry whose hash is at or after this one. */
-export async function rankOf(file: DiskFile, hash: Uint8Array, crc32c: Crc32c): Promise<number> {
-  const range = new Uint8Array(8);
-  await readFully(file, range, pageBytes + bucketOf(hash) * 4);
-  const end = viewOf(range).getUint32(4, true);
-  for (let rank = viewOf(range).getUint32(0, true); rank < end; rank++) {
+  { from, records, crc32c }: { from: Uint8Array | undefined; records: number; crc32c: Crc32c },
+): AsyncGenerator<{ hash: Uint8Array; location: Location }> {
+  const range = new Uint8Array(4);
+  if (from) await readFully(file, range, pageBytes + bucketOf(from) * 4);
+  let rank = viewOf(range).getUint32(0, true);
+  while (rank < records) {
     const page = await readPage(file, Math.floor(rank / entriesPerPage), crc32c);
-    if (compareBytes(readTableEntry(page, viewOf(page), rank % entriesPerPage).hash, hash) >= 0) return rank;
+    const stop = Math.min(records, (Math.floor(rank / entriesPerPage) + 1) * entriesPerPage);
+    for (; rank < stop; rank++) {
+      const entry = readTableEntry(page, viewOf(page), rank % entriesPerPage);
+      if (!from || compareBytes(entry.hash, from) >= 0) yield entry;
+    }
   }
-  return end;
 }
 
 async function readPage(file: DiskFile, number: number, crc32c: Crc32c): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 import type { DiskFile } from "@cairn/env";
+import { StorageError } from "@cairn/protocol";
 import {
   type Crc32c,
   decodeRecordHeader,
@@ -17,6 +18,11 @@ const windowBytes = 1024 * 1024;
 export interface ScannedRecord {
   readonly header: RecordHeader;
   readonly offset: number;
+  /**
+   * It was found by searching behind damage. What looks like a record there may be a part of a damaged one's payload,
+   * which a user chose: its bytes must be checked against its hash before it is believed.
+   */
+  readonly afterDamage: boolean;
 }
 
 /** A stretch of a segment in which no whole record stands. */
@@ -35,7 +41,7 @@ export interface SegmentScan {
 }
 
 export interface ScanOptions {
-  /** Bytes of the file that belong to the segment. */
+  /** Bytes of the file that belong to the segment; the file is at least as long. */
   readonly end: number;
   /** Up to here everything was synced once: whatever is wrong before is damage and never a torn append. */
   readonly durable: number;
@@ -51,9 +57,10 @@ export async function scanSegment(file: DiskFile, options: ScanOptions, crc32c: 
   const damage: DamagedStretch[] = [];
   let offset = segmentHeaderBytes;
   while (offset < options.end) {
-    const header = await recordAt(reader, offset, { checkPayload: offset >= options.durable, crc32c });
+    const afterDamage = damage.length > 0;
+    const header = await recordAt(reader, offset, { checkPayload: afterDamage || offset >= options.durable, crc32c });
     if (header) {
-      records.push({ header, offset });
+      records.push({ header, offset, afterDamage });
       offset += recordBytes(header.length);
       continue;
     }
@@ -114,7 +121,13 @@ class WindowReader {
     const wanted = Math.min(length, this.end - offset);
     if (offset < this.#start || offset + wanted > this.#start + this.#window.length) {
       const buffer = new Uint8Array(Math.min(Math.max(windowBytes, wanted), this.end - offset));
-      this.#window = buffer.subarray(0, await this.#file.read(buffer, offset));
+      // A read that stops early is a failure of the disk. Taken for the end of the file it would cut records off.
+      if ((await this.#file.read(buffer, offset)) !== buffer.length) {
+        throw new StorageError("unavailable", "scan segment", `the read at ${offset} stopped early`, {
+          hint: "The disk did not give bytes that it has. Check it, then restart the node.",
+        });
+      }
+      this.#window = buffer;
       this.#start = offset;
     }
     return this.#window.subarray(offset - this.#start, offset - this.#start + wanted);

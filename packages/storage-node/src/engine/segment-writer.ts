@@ -1,7 +1,9 @@
 import type { Disk, DiskFile } from "@cairn/env";
-import { assert, type GroupId } from "@cairn/protocol";
+import { assert, type GroupId, isKind, StorageError } from "@cairn/protocol";
 import type { EngineParts } from "./engine-parts.ts";
 import { encodeSegmentHeader, segmentHeaderBytes } from "./segment-format.ts";
+
+const rewriteBytes = 4 * 1024 * 1024;
 
 /** The one file of a group that grows. All writes name their position, and only synced bytes count. */
 export class SegmentWriter {
@@ -9,6 +11,7 @@ export class SegmentWriter {
   readonly number: number;
   readonly #file: DiskFile;
   #durable: number;
+  #usable = true;
 
   constructor(file: DiskFile, { path, number, durable }: { path: string; number: number; durable: number }) {
     this.#file = file;
@@ -32,20 +35,43 @@ export class SegmentWriter {
       number: place.number,
       createdAt: parts.clock.now(),
     };
-    await file.write([encodeSegmentHeader(header, parts.crc32c)], 0);
-    parts.crashPoint("engine.segment.after-header");
-    await file.syncData();
-    await disk.syncFolder(place.folder);
-    parts.crashPoint("engine.segment.after-sync");
+    try {
+      await file.write([encodeSegmentHeader(header, parts.crc32c)], 0);
+      parts.crashPoint("engine.segment.after-header");
+      await file.syncData();
+      await disk.syncFolder(place.folder);
+      parts.crashPoint("engine.segment.after-sync");
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     return new SegmentWriter(file, { path, number: place.number, durable: segmentHeaderBytes });
   }
 
-  /** Opens a segment that is known to be sound up to `end`; what lies beyond is cut off, what lies before is synced. */
-  static async reopen(disk: Disk, place: { path: string; number: number; end: number }): Promise<SegmentWriter> {
+  /**
+   * Opens a segment that is known to be sound up to `end`; what lies beyond is cut off. What lies between `noted` and
+   * `end` may never have reached the medium, even if a sync would now say so: a failed sync leaves pages that only look
+   * clean. It is written again, and then synced.
+   */
+  static async reopen(
+    disk: Disk,
+    place: { path: string; number: number; noted: number; end: number },
+  ): Promise<SegmentWriter> {
     const file = await disk.open(place.path, "write");
-    if ((await file.size()) > place.end) await file.truncate(place.end);
-    // A killed process may have left records that were written and never synced: they count from now on.
-    await file.syncData();
+    try {
+      if ((await file.size()) > place.end) await file.truncate(place.end);
+      for (let offset = place.noted; offset < place.end; offset += rewriteBytes) {
+        const bytes = new Uint8Array(Math.min(rewriteBytes, place.end - offset));
+        if ((await file.read(bytes, offset)) !== bytes.length) {
+          throw new StorageError("unavailable", "open segment", `${place.path}: the read at ${offset} stopped early`);
+        }
+        await file.write([bytes], offset);
+      }
+      await file.syncData();
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     return new SegmentWriter(file, { path: place.path, number: place.number, durable: place.end });
   }
 
@@ -54,24 +80,38 @@ export class SegmentWriter {
     return this.#durable;
   }
 
-  /** Appends and syncs. After any failure this writer must not be used again. */
+  /** False after a failure that leaves in doubt what stands behind `durable`: the segment ends there. */
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  /** Appends and syncs. A full disk leaves the segment as it was; after another failure it is not usable any more. */
   async append(buffers: readonly Uint8Array[], crashPoint: (name: string) => void): Promise<void> {
+    assert(this.#usable, "nothing is appended to a segment that has failed");
     const length = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
     assert(length % 8 === 0, "records keep the 8-byte grid");
+    this.#usable = false;
     crashPoint("engine.append.before-write");
-    await this.#file.write(buffers, this.#durable);
+    try {
+      await this.#file.write(buffers, this.#durable);
+    } catch (error) {
+      if (isKind(error, "no-space")) await this.#cutBack();
+      throw error;
+    }
     crashPoint("engine.append.before-sync");
     await this.#file.syncData();
     crashPoint("engine.append.after-sync");
     this.#durable += length;
-  }
-
-  /** Cuts off what a failed append left behind. Throws when the disk cannot even do that. */
-  async cutBack(): Promise<void> {
-    await this.#file.truncate(this.#durable);
+    this.#usable = true;
   }
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  /** No sync was tried yet, so that cutting off what was written makes the file as good as before. */
+  async #cutBack(): Promise<void> {
+    await this.#file.truncate(this.#durable);
+    this.#usable = true;
   }
 }
