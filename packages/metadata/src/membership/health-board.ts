@@ -16,6 +16,7 @@ interface Pulse {
 export class HealthBoard {
   readonly #clock: Clock;
   readonly #pulses = new Map<NodeId, Pulse>();
+  readonly #told = new Map<NodeId, NodeHealth>();
   #version = 1;
   #nextChangeAt = Number.POSITIVE_INFINITY;
 
@@ -55,6 +56,17 @@ export class HealthBoard {
   get version(): number {
     this.#catchUp();
     return this.#version;
+  }
+
+  /** Nodes whose health differs from what the last call told. */
+  changes(): readonly { readonly node: NodeId; readonly health: NodeHealth }[] {
+    this.#catchUp();
+    const changes: { node: NodeId; health: NodeHealth }[] = [];
+    for (const [node, { health }] of this.#pulses) {
+      if (this.#told.get(node) !== health) changes.push({ node, health });
+      this.#told.set(node, health);
+    }
+    return changes;
   }
 
   #catchUp(): void {

@@ -10,7 +10,7 @@ import {
   type NodeId,
   StorageError,
 } from "@cairn/protocol";
-import { type ClusterMap, type GroupRecord, groupStateNumber } from "../cluster/cluster-map.ts";
+import { type ClusterMap, type GroupRecord, groupStateNumber, type NodeRecord } from "../cluster/cluster-map.ts";
 import type { GroupedWrites } from "../cluster/grouped-writes.ts";
 import type { HealthBoard } from "./health-board.ts";
 import type { NodeRegistry } from "./node-registry.ts";
@@ -27,7 +27,8 @@ export interface HeartbeatWorld {
 }
 
 interface Session {
-  readonly bootNonce: string;
+  /** The registration it belongs to: a node counts its heartbeats anew after each. */
+  readonly registration: NodeRecord;
   sequence: number;
   /** Monotonic ms of the last time the node's disk sizes were written to the database. */
   savedAt: number;
@@ -70,8 +71,8 @@ export class HeartbeatDesk {
       });
     }
     this.#checkDisks(request);
-    const session = this.#sessionOf(request);
-    // An answer to a heartbeat that was overtaken on the way must not bring back old sizes.
+    const session = this.#sessionOf(node);
+    // A heartbeat that was overtaken on the way must not bring back old sizes, and is no sign of life.
     if (request.sequence >= session.sequence) {
       session.sequence = request.sequence;
       this.#world.health.hear(request.node);
@@ -180,11 +181,11 @@ export class HeartbeatDesk {
     }
   }
 
-  #sessionOf(request: HeartbeatRequest): Session {
-    const known = this.#sessions.get(request.node);
-    if (known?.bootNonce === request.bootNonce) return known;
-    const session = { bootNonce: request.bootNonce, sequence: -1, savedAt: Number.NEGATIVE_INFINITY };
-    this.#sessions.set(request.node, session);
+  #sessionOf(registration: NodeRecord): Session {
+    const known = this.#sessions.get(registration.node);
+    if (known?.registration === registration) return known;
+    const session = { registration, sequence: -1, savedAt: Number.NEGATIVE_INFINITY };
+    this.#sessions.set(registration.node, session);
     return session;
   }
 

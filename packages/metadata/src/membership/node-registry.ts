@@ -84,27 +84,23 @@ export class NodeRegistry {
         },
       );
     }
-    if (before.bootNonce !== request.bootNonce && (await this.#world.probe.isAlive(before))) {
-      this.#world.log.error(
-        { node: before.node, url: before.url, other: request.url },
-        "refused a second process of one node",
-      );
-      throw new StorageError("conflict", "register node", `${before.node} runs already at ${before.url}`, {
-        hint: `Stop one of the two processes. If this one is a clone of ${before.node}, let it join with an empty data folder.`,
-        details: { node: before.node, url: before.url },
-      });
-    }
+    await this.#assertAlone(before, request);
     const node = { ...before, url: request.url, version: request.version, bootNonce: request.bootNonce };
     return this.#finish(await this.#save(node, request), request.secret);
   }
 
-  /** A new node, or one whose first answer was lost on the way: that one has our disks and the nonce it came with. */
+  /** A new node, or one that has lost its credential, or never got it because the answer was lost: it brings its disks. */
   async #join(request: RegisterRequest): Promise<Registration> {
     const { random, hasher, map } = this.#world;
     const credential = newSecret("node", random);
     const credentialHash = await hashOfSecret(hasher, credential);
     const admitted = this.#admittedBefore(request);
-    if (admitted) return this.#finish(await this.#save({ ...admitted, credentialHash }, request), credential);
+    if (admitted) {
+      await this.#assertAlone(admitted, request);
+      const { url, version, bootNonce } = request;
+      const node = { ...admitted, url, version, bootNonce, credentialHash };
+      return this.#finish(await this.#save(node, request), credential);
+    }
     if (request.node !== undefined && map.node(request.node)) {
       throw new StorageError("conflict", "register node", `the name ${request.node} is taken`, {
         hint: `If this is the machine of ${request.node}, start it with its old data folder and credential; else leave the name out.`,
@@ -120,15 +116,27 @@ export class NodeRegistry {
     return this.#finish(settled, credential);
   }
 
+  /** The machine is the one with the disks: whoever has a join token and all disks of a node is that node. */
   #admittedBefore(request: RegisterRequest): NodeRecord | undefined {
     const { map } = this.#world;
     const uuids = new Set(request.disks.map((disk) => disk.uuid));
     for (const node of map.nodes()) {
-      const sameName = request.node === undefined || request.node === node.node;
-      if (!sameName || node.bootNonce !== request.bootNonce) continue;
-      if (map.disksOf(node.node).every((disk) => uuids.has(disk.uuid))) return node;
+      if (request.node !== undefined && request.node !== node.node) continue;
+      const disks = map.disksOf(node.node);
+      if (disks.length > 0 && disks.every((disk) => uuids.has(disk.uuid))) return node;
     }
     return undefined;
+  }
+
+  /** Throws conflict while the process that registered before still lives. */
+  async #assertAlone(before: NodeRecord, request: RegisterRequest): Promise<void> {
+    if (before.bootNonce === request.bootNonce || !(await this.#world.probe.isAlive(before))) return;
+    const { node, url } = before;
+    this.#world.log.error({ node, url, other: request.url }, "refused a second process of one node");
+    throw new StorageError("conflict", "register node", `${node} runs already at ${url}`, {
+      hint: `Stop one of the two processes. If this one is a clone of ${node}, let it join with an empty data folder.`,
+      details: { node, url },
+    });
   }
 
   #save(node: NodeRecord, request: RegisterRequest): Promise<Settled> {

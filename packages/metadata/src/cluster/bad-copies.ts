@@ -1,0 +1,100 @@
+import type { Sql } from "@cairn/env";
+import {
+  type BadCopy,
+  type ChunkId,
+  chunkIdFromHash,
+  type DiskId,
+  type Generation,
+  type GroupId,
+  hashOfChunkId,
+  limits,
+  StorageError,
+} from "@cairn/protocol";
+import type { ClusterMap } from "./cluster-map.ts";
+import type { GroupedWrites } from "./grouped-writes.ts";
+import type { DamagedChunk } from "./redundancy.ts";
+
+/** Repair goes first to what has one good copy left, then to what is known to be bad. */
+const singleCopyPriority = 0;
+const badCopyPriority = 1;
+
+/**
+ * Queues the repair of copies that readers found bad. A report that names no copy the cluster knows is left out: the
+ * chunk may have been deleted or moved since. Reporting twice is the same as once. Throws too-large.
+ */
+export async function reportBadCopies(
+  world: { readonly writes: GroupedWrites; readonly map: ClusterMap },
+  copies: readonly BadCopy[],
+  now: number,
+): Promise<void> {
+  if (copies.length > limits.lookupHashesMax) {
+    throw new StorageError("too-large", "report bad copies", `${copies.length} copies`, {
+      hint: `Report at most ${limits.lookupHashesMax} at once.`,
+    });
+  }
+  const members = copies.filter((copy) => slotsOf(world.map, copy.group).includes(copy.disk));
+  if (members.length === 0) return;
+  await world.writes.run(async (sql) => {
+    for (const copy of members) await queueRepair(sql, copy, slotsOf(world.map, copy.group), now);
+  });
+}
+
+/** Reports on copies of a chunk: by disk. */
+export async function badCopiesOf(
+  sql: Sql,
+  chunk: { readonly group: GroupId; readonly id: ChunkId; readonly generation: Generation },
+): Promise<ReadonlyMap<DiskId, "corrupt" | "missing">> {
+  const rows = await sql.all<{ disk: number; reason: "corrupt" | "missing" }>(
+    "SELECT disk, reason FROM repair WHERE grp = ? AND hash = ? AND generation = ? AND reason IN ('corrupt', 'missing')",
+    chunk.group,
+    hashOfChunkId(chunk.id),
+    chunk.generation,
+  );
+  return new Map(rows.map((row) => [row.disk as DiskId, row.reason]));
+}
+
+/** All chunks that versions need and that have a known bad copy. There are as many as wait for repair. */
+export async function damagedChunks(sql: Sql): Promise<DamagedChunk[]> {
+  const rows = await sql.all<{ grp: number; hash: Uint8Array; disk: number }>(
+    `SELECT repair.grp, repair.hash, repair.disk FROM repair
+     JOIN chunk ON chunk.hash = repair.hash AND chunk.generation = repair.generation AND chunk.grp = repair.grp
+     WHERE repair.reason IN ('corrupt', 'missing') AND chunk.refs > 0 AND chunk.state = 0
+     ORDER BY repair.grp, repair.hash, repair.generation, repair.disk`,
+  );
+  const damaged = new Map<string, { group: GroupId; bad: DiskId[] }>();
+  for (const row of rows) {
+    const key = `${row.grp} ${chunkIdFromHash(row.hash)}`;
+    const chunk = damaged.get(key) ?? { group: row.grp as GroupId, bad: [] };
+    chunk.bad.push(row.disk as DiskId);
+    damaged.set(key, chunk);
+  }
+  return [...damaged.values()];
+}
+
+async function queueRepair(sql: Sql, copy: BadCopy, slots: readonly DiskId[], now: number): Promise<void> {
+  const hash = hashOfChunkId(copy.id);
+  const chunk = await sql.get<{ generation: Generation }>(
+    "SELECT generation FROM chunk WHERE hash = ? AND grp = ? AND state = 0",
+    hash,
+    copy.group,
+  );
+  if (!chunk) return;
+  const { generation } = chunk;
+  const known = await badCopiesOf(sql, { group: copy.group, id: copy.id, generation });
+  const good = slots.filter((disk) => disk !== copy.disk && !known.has(disk)).length;
+  await sql.run(
+    `INSERT INTO repair (grp, hash, generation, disk, priority, reason, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (grp, hash, generation, disk) DO NOTHING`,
+    copy.group,
+    hash,
+    generation,
+    copy.disk,
+    good <= 1 ? singleCopyPriority : badCopyPriority,
+    copy.what === "corrupt" ? "corrupt" : "missing",
+    now,
+  );
+}
+
+function slotsOf(map: ClusterMap, group: GroupId): readonly DiskId[] {
+  return (map.group(group)?.slots ?? []).map((slot) => slot.disk);
+}
