@@ -22,14 +22,19 @@ export type IdPrefix = keyof PrefixedIds;
  */
 export function idFromBytes<Prefix extends IdPrefix>(prefix: Prefix, bytes: Uint8Array): PrefixedIds[Prefix] {
   assert(bytes.length === 16, "a ULID has 16 bytes");
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  let text = "";
-  for (let digit = 0; digit < digitsPerUlid; digit++) {
-    text = alphabet[Number(value & 31n)] + text;
-    value >>= 5n;
+  let text: string = prefix;
+  let bits = 0;
+  // 26 digits hold 130 bits: the first digit begins with two zero bits.
+  let bitCount = 2;
+  for (let index = 0; index < 16; index++) {
+    bits = ((bits << 8) | (bytes[index] as number)) & 0xfff;
+    bitCount += 8;
+    while (bitCount >= 5) {
+      bitCount -= 5;
+      text += alphabet[(bits >> bitCount) & 31];
+    }
   }
-  return (prefix + text) as PrefixedIds[Prefix];
+  return text as PrefixedIds[Prefix];
 }
 
 /** A new id from the wall clock and 10 bytes of chance; ids made later sort later. */
@@ -79,21 +84,33 @@ export function idRange(prefix: IdPrefix, text: string): { low: Uint8Array; high
 
 function bytesOfDigits(digits: string, padding: "0" | "z"): Uint8Array | undefined {
   if (digits.length > digitsPerUlid) return undefined;
-  let value = 0n;
-  for (const digit of digits.padEnd(digitsPerUlid, padding)) {
-    const index = alphabet.indexOf(digit);
-    if (index < 0) return undefined;
-    value = (value << 5n) | BigInt(index);
-  }
-  const largest = (1n << 128n) - 1n;
-  if (value > largest) {
-    if (padding === "0") return undefined;
-    value = largest;
-  }
   const bytes = new Uint8Array(16);
-  for (let index = 15; index >= 0; index--) {
-    bytes[index] = Number(value & 255n);
-    value >>= 8n;
+  const filler = padding === "z" ? 31 : 0;
+  let bits = 0;
+  let bitCount = -2;
+  let written = 0;
+  for (let index = 0; index < digitsPerUlid; index++) {
+    let digit = index < digits.length ? digitOfCode(digits.charCodeAt(index)) : filler;
+    if (digit < 0) return undefined;
+    // The first digit holds three bits only: a larger one begins no id, and the range of all ids ends at the largest.
+    if (index === 0 && digit > 7) {
+      if (digits.length > 0) return undefined;
+      digit = 7;
+    }
+    bits = ((bits << 5) | digit) & 0x1fff;
+    bitCount += 5;
+    if (bitCount >= 8) {
+      bitCount -= 8;
+      bytes[written++] = (bits >> bitCount) & 255;
+    }
   }
   return bytes;
+}
+
+const digitOfCodes: Int8Array = Int8Array.from({ length: 128 }, (_, code) =>
+  alphabet.indexOf(String.fromCharCode(code)),
+);
+
+function digitOfCode(code: number): number {
+  return code < 128 ? (digitOfCodes[code] as number) : -1;
 }
