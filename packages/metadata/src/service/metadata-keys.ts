@@ -1,9 +1,9 @@
 import type { Random } from "@cairn/env";
-import { toBase64Url } from "@cairn/protocol";
+import { toHex } from "@cairn/protocol";
 
 /** What makes a cluster this cluster. Made once, kept in a file of mode 0600 outside of the database. */
 export interface MetadataKeys {
-  /** Id of the cluster; part of every token's signature. */
+  /** Id of the cluster, 32 hex digits; part of every token's signature and of every segment's header. */
   readonly cluster: string;
   /** 32 bytes: signs write, read and command tokens. */
   readonly tokenKey: Uint8Array;
@@ -11,5 +11,5 @@ export interface MetadataKeys {
 
 /** Keys of a new cluster. */
 export function newMetadataKeys(random: Random): MetadataKeys {
-  return { cluster: `cl_${toBase64Url(random.bytes(12))}`, tokenKey: random.bytes(32) };
+  return { cluster: toHex(random.bytes(16)), tokenKey: random.bytes(32) };
 }

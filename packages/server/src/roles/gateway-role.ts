@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import type { Env } from "@cairn/env";
+import { startGateway } from "@cairn/gateway";
+import { CleanupStack, StorageError, utf8 } from "@cairn/protocol";
+import { dataPathMethods, jsonOfReply, remoteMetadata, serveMethods } from "@cairn/remote";
+import { isLoopback } from "../network-policy.ts";
+import { readJsonFile, writeSecretFile } from "../secret-file.ts";
+import { version } from "../version.ts";
+import { driveParts } from "./drive-parts.ts";
+import { dataPathScope } from "./metadata-mounts.ts";
+import type { GatewayRoleConfig, RunningRole } from "./role-config.ts";
+
+/** A gateway of its own, on any machine that reaches the metadata server. */
+export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<RunningRole> {
+  await using undo = new CleanupStack();
+  const { network, clock, random } = env;
+  const bearer = await gatewayCredential(env, config);
+  const metadata = remoteMetadata({
+    network,
+    clock,
+    random,
+    base: `${config.metadataUrl}/cluster/v1/metadata`,
+    bearer,
+  });
+  const { reader, writer } = driveParts(env, metadata, "gateway");
+  undo.use(writer);
+  const base = "/api/v1/data";
+  const handler = serveMethods(metadata, dataPathMethods as never, { base, authorise: async () => undefined });
+  const gateway = undo.use(
+    await startGateway({
+      env,
+      metadata,
+      reader,
+      writer,
+      mounts: [{ base, scopeOf: dataPathScope, handler }],
+      listen: { host: config.host, port: config.port },
+      version,
+      openMetrics: isLoopback(config.host),
+    }),
+  );
+  const running = undo.move();
+  return {
+    ready: { url: gateway.url, port: gateway.port, name: "gateway" },
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  };
+}
+
+/** The gateway's own credential; the first time it is given in exchange for a join token. */
+async function gatewayCredential({ network }: Env, config: GatewayRoleConfig): Promise<string> {
+  const file = join(config.folder, "gateway.json");
+  const stored = await readJsonFile<{ credential: string }>(file);
+  if (stored) return stored.credential;
+  if (config.joinToken === undefined) {
+    throw new StorageError(
+      "unauthenticated",
+      "join cluster",
+      "the gateway has neither joined before nor a join token",
+      {
+        hint: "Make a token on the metadata server with: cairn node add --print-join-command",
+      },
+    );
+  }
+  const reply = await network.request({
+    method: "POST",
+    url: `${config.metadataUrl}/cluster/v1/gateways/join`,
+    headers: { "content-type": "application/json" },
+    body: [utf8(JSON.stringify([{ secret: config.joinToken, name: `gateway on ${config.host}` }]))],
+    timeoutMs: 10_000,
+    replyBytesMax: 65_536,
+  });
+  const { result } = jsonOfReply<{ result: { credential: string } }>(reply, "join cluster");
+  await writeSecretFile(file, result);
+  return result.credential;
+}

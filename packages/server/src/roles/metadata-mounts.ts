@@ -1,0 +1,73 @@
+import type { MethodMount } from "@cairn/gateway";
+import type { AccessControl } from "@cairn/metadata";
+import { type MembershipService, type MetadataService, type Scope, StorageError } from "@cairn/protocol";
+import {
+  clusterMethods,
+  dataPathMethods,
+  type MethodList,
+  membershipMethods,
+  namespaceMethods,
+  serveMethods,
+} from "@cairn/remote";
+
+const readingMethods: ReadonlySet<string> = new Set(["planRead", "groups", "reportBadCopies"]);
+const checkedBefore = async (): Promise<void> => undefined;
+
+/** Reading needs the scope `read`, everything else of the data path `write`. */
+export function dataPathScope(method: string): Scope {
+  return readingMethods.has(method) ? "read" : "write";
+}
+
+/** The data path for SDKs under a user's token: POST /api/v1/data/<method>. */
+export function dataPathMount(metadata: MetadataService): MethodMount {
+  const base = "/api/v1/data";
+  return {
+    base,
+    scopeOf: dataPathScope,
+    handler: serveMethods(metadata, dataPathMethods as MethodList<MetadataService>, { base, authorise: checkedBefore }),
+  };
+}
+
+/** What gateways and storage nodes ask of the metadata server, below /cluster/v1. */
+export function clusterMounts({
+  metadata,
+  membership,
+  access,
+}: {
+  metadata: MetadataService;
+  membership: MembershipService;
+  access: AccessControl;
+}): MethodMount[] {
+  const own = (): "own" => "own";
+  const all: MethodList<MetadataService> = { ...dataPathMethods, ...namespaceMethods, ...clusterMethods };
+  const metadataBase = "/cluster/v1/metadata";
+  const membershipBase = "/cluster/v1/membership";
+  const gatewaysBase = "/cluster/v1/gateways";
+  const gateways = { join: (request: { secret: string; name: string }) => access.joinGateway(request) };
+  return [
+    {
+      base: metadataBase,
+      scopeOf: own,
+      handler: serveMethods(metadata, all, {
+        base: metadataBase,
+        authorise: async (request) => {
+          const match = /^Bearer (\S+)$/.exec(request.headers["authorization"] ?? "");
+          if (!match?.[1])
+            throw new StorageError("unauthenticated", "call metadata", "no credential came with the request");
+          await access.authenticateService(match[1]);
+        },
+      }),
+    },
+    // Nodes carry their join token or credential inside of the request; gateways too, when they join.
+    {
+      base: membershipBase,
+      scopeOf: own,
+      handler: serveMethods(membership, membershipMethods, { base: membershipBase, authorise: checkedBefore }),
+    },
+    {
+      base: gatewaysBase,
+      scopeOf: own,
+      handler: serveMethods(gateways, { join: "once" }, { base: gatewaysBase, authorise: checkedBefore }),
+    },
+  ];
+}

@@ -1,0 +1,54 @@
+/** What a process is told to be. Travels from the supervisor to its children, or comes from the command line. */
+export type RoleConfig = MetadataRoleConfig | NodeRoleConfig | GatewayRoleConfig;
+
+interface ListenConfig {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface MetadataRoleConfig extends ListenConfig {
+  readonly role: "metadata";
+  /** Folder of the database and the keys. */
+  readonly folder: string;
+  /** Copies of the default drive; counts at the first start. */
+  readonly copies: number;
+  /** True: make an access token for the machine's owner and hand it back. */
+  readonly wantAccessToken: boolean;
+  /** True: make a join token and hand it back. */
+  readonly wantJoinToken: boolean;
+}
+
+export interface NodeRoleConfig extends ListenConfig {
+  readonly role: "node";
+  /** The node's own folder. */
+  readonly folder: string;
+  /** One folder per disk. */
+  readonly disks: readonly string[];
+  readonly metadataUrl: string;
+  readonly joinToken?: string | undefined;
+  readonly node?: string | undefined;
+  readonly advertisedUrl?: string | undefined;
+}
+
+export interface GatewayRoleConfig extends ListenConfig {
+  readonly role: "gateway";
+  /** Folder of the gateway's credential. */
+  readonly folder: string;
+  readonly metadataUrl: string;
+  readonly joinToken?: string | undefined;
+}
+
+/** What a process tells when it serves. */
+export interface RoleReady {
+  readonly url: string;
+  readonly port: number;
+  readonly name: string;
+  readonly accessToken?: string | undefined;
+  readonly joinToken?: string | undefined;
+}
+
+/** A process in its role. */
+export interface RunningRole extends AsyncDisposable {
+  readonly ready: RoleReady;
+}

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { asStorageError, StorageError } from "@cairn/protocol";
+import { type CommandOptions, defaultPort, parseCommandOptions } from "./command-options.ts";
+import { writeClientProfile } from "./local/profile.ts";
+import { checkHost } from "./network-policy.ts";
+import { dataFolder, places } from "./places.ts";
+import { describeFailure, runRole } from "./role-process.ts";
+import type { RoleConfig } from "./roles/role-config.ts";
+import { readJsonFile } from "./secret-file.ts";
+
+/**
+ * `cairn server metadata|node|gateway`: one part of a cluster in this process, until a signal ends it. Answers the exit
+ * code only when it cannot start; else the process ends by itself.
+ */
+export async function serverCommand(argv: readonly string[]): Promise<number> {
+  try {
+    const [role, ...rest] = argv;
+    const options = parseCommandOptions(rest);
+    checkHost(options.host, options.allowNetwork);
+    const data = dataFolder(options.data);
+    const config = await roleConfig(role, options, data);
+    const ready = await runRole(config, { name: role ?? "", logFolder: places.logs(data), logLevel: options.logLevel });
+    if (ready.accessToken !== undefined) await writeClientProfile(data, { url: ready.url, token: ready.accessToken });
+    process.stdout.write(`${role} ready  ${ready.url}${ready.name === role ? "" : `  (${ready.name})`}\n`);
+    return await forever();
+  } catch (error) {
+    process.stderr.write(`${describeFailure(error)}\n`);
+    return asStorageError(error, "start").kind === "invalid" ? 2 : 1;
+  }
+}
+
+async function roleConfig(role: string | undefined, options: CommandOptions, data: string): Promise<RoleConfig> {
+  const { host, port = defaultPort, copies, join: joinToken } = options;
+  switch (role) {
+    case "metadata": {
+      const known = await readJsonFile(places.client(data));
+      return { role, folder: places.metadata(data), host, port, copies, wantAccessToken: !known, wantJoinToken: false };
+    }
+    case "node": {
+      const folder = join(data, "node");
+      const disks = options.disks.length > 0 ? options.disks : [join(folder, "disk")];
+      const { name: node, advertise: advertisedUrl } = options;
+      return {
+        role,
+        folder,
+        disks,
+        host,
+        port: options.port ?? 0,
+        metadataUrl: metadataUrl(options),
+        joinToken,
+        node,
+        advertisedUrl,
+      };
+    }
+    case "gateway":
+      return { role, folder: join(data, "gateway"), host, port, metadataUrl: metadataUrl(options), joinToken };
+    default:
+      throw new StorageError("invalid", "start server", `there is no role '${role ?? ""}'`, {
+        hint: "Roles: metadata, node, gateway.",
+      });
+  }
+}
+
+function metadataUrl({ metadata }: CommandOptions): string {
+  if (metadata !== undefined && URL.canParse(metadata)) return metadata;
+  throw new StorageError("invalid", "start server", "the address of the metadata server is missing or no URL", {
+    hint: "Name it with --metadata http://HOST:7070",
+  });
+}
+
+/** The process lives until a signal: close-with-grace ends it when everything is closed. */
+function forever(): Promise<number> {
+  return new Promise(() => undefined);
+}
