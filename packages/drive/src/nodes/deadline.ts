@@ -1,5 +1,6 @@
 import type { Clock } from "@cairn/env";
 import { StorageError } from "@cairn/protocol";
+import { onAbort } from "./on-abort.ts";
 
 export interface DeadlineOptions {
   readonly ms: number;
@@ -23,7 +24,7 @@ export function withDeadline<Result>(
     const controller = new AbortController();
     const end = (settle: () => void): void => {
       timer.cancel();
-      signal?.removeEventListener("abort", cancel);
+      unlisten?.();
       settle();
     };
     const stop = (error: StorageError): void =>
@@ -31,7 +32,6 @@ export function withDeadline<Result>(
         reject(error);
         controller.abort(error);
       });
-    const cancel = (): void => stop(cancelled(operation));
     const timer = clock.after(ms, () => {
       stop(
         new StorageError("unavailable", operation, `${subject} gave no answer within ${Math.round(ms)} ms`, {
@@ -39,8 +39,8 @@ export function withDeadline<Result>(
         }),
       );
     });
-    if (signal?.aborted) return cancel();
-    signal?.addEventListener("abort", cancel, { once: true });
+    const unlisten = signal && onAbort(signal, () => stop(cancelled(operation)));
+    if (signal?.aborted) return stop(cancelled(operation));
     work(controller.signal).then(
       (result) => end(() => resolve(result)),
       (error: unknown) => end(() => reject(error)),
@@ -57,12 +57,9 @@ export function abortable<Result>(
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const cancel = (): void => reject(cancelled(operation));
-    if (signal.aborted) {
-      promise.catch(() => undefined);
-      return cancel();
-    }
-    signal.addEventListener("abort", cancel, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", cancel));
+    const unlisten = onAbort(signal, cancel);
+    if (signal.aborted) cancel();
+    promise.then(resolve, reject).finally(unlisten);
   });
 }
 
@@ -80,7 +77,7 @@ export interface LinkedController {
 export function linkedController(signal: AbortSignal | undefined): LinkedController {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
+  const unlisten = signal && onAbort(signal, abort);
   if (signal?.aborted) abort();
-  else signal?.addEventListener("abort", abort, { once: true });
-  return { signal: controller.signal, abort, unlink: () => signal?.removeEventListener("abort", abort) };
+  return { signal: controller.signal, abort, unlink: () => unlisten?.() };
 }

@@ -1,4 +1,5 @@
 import { cancelled } from "../nodes/deadline.ts";
+import { onAbort } from "../nodes/on-abort.ts";
 
 /** Bytes that may be on their way at once. First come, first served; something larger than the window goes alone. */
 export class ByteWindow {
@@ -29,11 +30,11 @@ export class ByteWindow {
         this.#admit();
       };
       const enter = (): void => {
-        signal?.removeEventListener("abort", cancel);
+        unlisten?.();
         resolve();
       };
       const waiting = { bytes, enter };
-      signal?.addEventListener("abort", cancel, { once: true });
+      const unlisten = signal && onAbort(signal, cancel);
       this.#waiting.push(waiting);
     });
   }

@@ -5,7 +5,7 @@ import { cutBytes, cutChunks } from "./chunker.ts";
 /** A source, chunk by chunk, and what of it can be had again. */
 export class ChunkInput {
   readonly #source: WriteSource;
-  readonly #chunkBytes: number;
+  readonly chunkBytes: number;
   readonly #chunks: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
   /** Kept while it is the only one, so that small streams can mend their commit too. */
   #only: Uint8Array | undefined;
@@ -14,7 +14,7 @@ export class ChunkInput {
 
   constructor(source: WriteSource, chunkBytes: number) {
     this.#source = source;
-    this.#chunkBytes = chunkBytes;
+    this.chunkBytes = chunkBytes;
     if ("bytes" in source) this.#chunks = cutBytes(source.bytes, chunkBytes);
     else this.#chunks = cutChunks("open" in source ? source.open(0) : source.stream, chunkBytes);
   }
@@ -49,10 +49,10 @@ export class ChunkInput {
 
   /** A chunk that was handed out before; undefined when the source cannot be read twice. */
   async again(index: number): Promise<Uint8Array | undefined> {
-    const start = index * this.#chunkBytes;
-    if ("bytes" in this.#source) return this.#source.bytes.subarray(start, start + this.#chunkBytes);
+    const start = index * this.chunkBytes;
+    if ("bytes" in this.#source) return this.#source.bytes.subarray(start, start + this.chunkBytes);
     if ("open" in this.#source) {
-      for await (const chunk of cutChunks(this.#source.open(start), this.#chunkBytes)) return chunk;
+      for await (const chunk of cutChunks(this.#source.open(start), this.chunkBytes)) return chunk;
       return undefined;
     }
     return index === 0 ? this.#only : undefined;

@@ -68,7 +68,7 @@ export class FileWrite {
         await this.#sealPart(unit);
         unit = await this.#newUnit(input, await this.#drive.leases.acquire(this.#stop.signal));
       }
-      await this.#admit(unit, bytes, input.size);
+      await this.#admit(unit, bytes, input);
     }
     if (!this.#session) return this.#commitWhole(unit, input.bytesRead);
     await this.#sealPart(unit);
@@ -100,11 +100,11 @@ export class FileWrite {
   }
 
   /** Waits until there is room for the chunk, then lets it go. */
-  async #admit(unit: WriteUnit, bytes: Uint8Array, size: number | undefined): Promise<void> {
+  async #admit(unit: WriteUnit, bytes: Uint8Array, input: ChunkInput): Promise<void> {
     const { signal } = this.#stop;
     const { length } = bytes;
     const first = this.#chunkCount++ === 0;
-    const alone = first && (size === undefined || size === length);
+    const alone = first && (input.size === undefined ? length < input.chunkBytes : length === input.size);
     await this.#window.enter(length, signal);
     try {
       await this.#path.window.enter(length, signal);
