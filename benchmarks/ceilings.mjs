@@ -11,7 +11,9 @@ import { inParallel, MiB, seconds } from "./measure.mjs";
 export async function diskWrite({ folder, bytes, copies }) {
   const buffer = randomFillSync(Buffer.alloc(MiB));
   mkdirSync(folder, { recursive: true });
-  const files = await Promise.all(Array.from({ length: copies }, (_, copy) => open(join(folder, `ceiling-${copy}`), "w")));
+  const files = await Promise.all(
+    Array.from({ length: copies }, (_, copy) => open(join(folder, `ceiling-${copy}`), "w")),
+  );
   const elapsed = await seconds(async () => {
     await Promise.all(
       files.map(async (file) => {
@@ -31,10 +33,12 @@ export async function syncLatency(folder) {
   const file = await open(join(folder, "ceiling-sync"), "w");
   const samples = [];
   for (let round = 0; round < 200; round++) {
-    samples.push(await seconds(async () => {
-      await file.write(buffer, 0, buffer.length, round * buffer.length);
-      await file.datasync();
-    }));
+    samples.push(
+      await seconds(async () => {
+        await file.write(buffer, 0, buffer.length, round * buffer.length);
+        await file.datasync();
+      }),
+    );
   }
   await file.close();
   rmSync(join(folder, "ceiling-sync"));
@@ -54,7 +58,9 @@ export async function sha256() {
 export async function withBareServers(copies, work) {
   const servers = await Promise.all(
     Array.from({ length: copies }, async () => {
-      const child = fork(new URL("./bare-server.mjs", import.meta.url), { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+      const child = fork(new URL("./bare-server.mjs", import.meta.url), {
+        stdio: ["ignore", "pipe", "inherit", "ipc"],
+      });
       const port = Number(await new Promise((resolve) => child.stdout.once("data", (text) => resolve(String(text)))));
       return { child, pool: new Pool(`http://127.0.0.1:${port}`, { connections: 64, pipelining: 1 }) };
     }),

@@ -37,7 +37,9 @@ function ready(supervisor) {
 
 async function pidsOf(folder, supervisor) {
   const control = JSON.parse(readFileSync(join(folder, "run", "supervisor.json"), "utf8"));
-  const reply = await fetch(new URL("/status", control.url), { headers: { authorization: `Bearer ${control.secret}` } });
+  const reply = await fetch(new URL("/status", control.url), {
+    headers: { authorization: `Bearer ${control.secret}` },
+  });
   const { processes } = await reply.json();
   return { client: process.pid, supervisor, ...Object.fromEntries(processes.map(({ name, pid }) => [name, pid])) };
 }

@@ -55,7 +55,10 @@ export async function smallFiles(client, pids, { bodyBytes, count, inFlight = 32
       }),
     ),
   );
-  return { upload: { perSecond: count / up.result, usage: up.usage }, download: { perSecond: count / down.result, usage: down.usage } };
+  return {
+    upload: { perSecond: count / up.result, usage: up.usage },
+    download: { perSecond: count / down.result, usage: down.usage },
+  };
 }
 
 /** Uploads the same content under another name: seconds, and chunk bytes that reached the nodes. */
@@ -63,6 +66,8 @@ export async function knownContent(client, { bytes, nodeBytesReceived }) {
   const content = randomFillSync(Buffer.alloc(bytes));
   await client.upload({ bytes: content }, { folder: "/", name: `known-${Date.now()}` });
   const before = await nodeBytesReceived();
-  const elapsed = await seconds(() => client.upload({ bytes: content }, { folder: "/", name: `known-again-${Date.now()}` }));
+  const elapsed = await seconds(() =>
+    client.upload({ bytes: content }, { folder: "/", name: `known-again-${Date.now()}` }),
+  );
   return { MiBps: bytes / MiB / elapsed, networkBytes: (await nodeBytesReceived()) - before, bytes };
 }
