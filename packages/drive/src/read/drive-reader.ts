@@ -1,4 +1,4 @@
-import { type Entry, type EntryAddress, type ReadPlan, StorageError, type VersionId } from "@cairn/protocol";
+import type { Entry, EntryAddress, ReadPlan, VersionId } from "@cairn/protocol";
 import { abortable } from "../nodes/deadline.ts";
 import { NodeBoard } from "../nodes/node-board.ts";
 import { retrying } from "../retry.ts";
@@ -42,14 +42,13 @@ export class DriveReader {
   }
 
   /**
-   * Plans a read. Throws not-found, range (offset behind the end), invalid (a folder); while iterating: lost (no good
+   * Plans a read. Throws not-found, range (offset at or behind the end of a file that is not empty), invalid (a folder); while iterating: lost (no good
    * copy anywhere), unavailable (details.nodes: whose return would help), cancelled.
    */
   async open(address: EntryAddress, request: ReadRequest = {}): Promise<OpenFile> {
     const { offset = 0, signal, onProgress } = request;
     const plan = await this.#plan(address, request);
     const { entry } = plan;
-    if (offset > entry.size) throw new StorageError("range", "read file", `${entry.path} has ${entry.size} bytes`);
     const length = Math.min(request.length ?? entry.size, entry.size - offset);
     return { entry, offset, length, bytes: new FileRead(this.#path, { plan, offset, length, signal, onProgress }) };
   }

@@ -180,6 +180,7 @@ export class MemoryMetadata implements DataPathService {
   async planRead(address: EntryAddress, _version: VersionId | undefined, offset: number): Promise<ReadPlan> {
     await this.#enter("planRead");
     const file = this.#find(address);
+    if (offset !== 0 && offset >= file.entry.size) throw new StorageError("range", "read file", `byte ${offset}`);
     let firstByte = 0;
     let firstChunk = 0;
     while (firstChunk + this.pageChunks <= file.chunks.length) {
