@@ -55,7 +55,7 @@ export async function planTarget(tree: Tree, target: CommitTarget, etag: Uint8Ar
     throw nameTaken({ folder, name: target.name, operation }, rows[0]);
   }
   const onConflict = target.onConflict === "version" ? "fail" : target.onConflict;
-  const wish = { folder, name: target.name, kind: "file" as const, onConflict, operation };
+  const wish = { folder, name: target.name, kind: "file" as const, onConflict, operation, occupants: rows };
   return { does: "create", folder, claim: await claimName(tree, wish) };
 }
 

@@ -25,12 +25,29 @@ export const entryColumns: string =
   "id, drive, parent, sort_name, kind, current_version, size, chunks, etag, content_type, created_at, modified_at, " +
   "trashed_at, original_parent, original_name, original_path";
 
+/** What it takes to show an entry whose folder is known: listings leave the other columns out. */
+export type ChildRow = Pick<
+  EntryRow,
+  | "id"
+  | "sort_name"
+  | "kind"
+  | "current_version"
+  | "size"
+  | "chunks"
+  | "etag"
+  | "content_type"
+  | "created_at"
+  | "modified_at"
+>;
+
+export const childColumns =
+  "id, sort_name, kind, current_version, size, chunks, etag, content_type, created_at, modified_at";
+
 export const fileKind = 0;
 export const folderKind = 1;
 
-/** The name in a row: without the '/' of a folder, and the old one of what is in the trash. */
-export function nameOfRow(row: Pick<EntryRow, "kind" | "sort_name" | "original_name" | "trashed_at">): string {
-  if (row.trashed_at !== null && row.original_name) return fromUtf8(row.original_name);
+/** The name in the row of an entry that is not in the trash itself: its sort_name without the '/' of a folder. */
+export function nameOfRow(row: Pick<EntryRow, "kind" | "sort_name">): string {
   return fromUtf8(row.kind === folderKind ? row.sort_name.subarray(0, -1) : row.sort_name);
 }
 
@@ -49,7 +66,7 @@ export interface Place {
 }
 
 /** The entry as users see it. */
-export function toEntry(row: EntryRow, place: Place): Entry {
+export function toEntry(row: ChildRow, place: Place): Entry {
   const file = row.kind === fileKind;
   return {
     id: idFromBytes("f_", row.id),

@@ -11,7 +11,7 @@ import {
 } from "@cairn/protocol";
 import { type CursorKey, type CursorKind, decodeCursor, encodeCursor, pageSizeOf } from "../sql/page-cursor.ts";
 import { readTree, type Store } from "../sql/store.ts";
-import { type EntryRow, entryColumns, spellEtag } from "./entry-row.ts";
+import { type ChildRow, childColumns, type EntryRow, entryColumns, spellEtag } from "./entry-row.ts";
 import { resolve } from "./resolve.ts";
 import { childEntry, type Folder, type Tree } from "./tree.ts";
 
@@ -119,9 +119,9 @@ async function folderOf(tree: Tree, id: EntryId): Promise<Folder> {
   return folder;
 }
 
-function childrenByName(tree: Tree, folder: Folder, after: CursorKey | undefined, count: number): Promise<EntryRow[]> {
-  return tree.sql.all<EntryRow>(
-    `SELECT ${entryColumns} FROM entry WHERE parent = ? ${after ? "AND sort_name > ?" : ""} ORDER BY sort_name LIMIT ?`,
+function childrenByName(tree: Tree, folder: Folder, after: CursorKey | undefined, count: number): Promise<ChildRow[]> {
+  return tree.sql.all<ChildRow>(
+    `SELECT ${childColumns} FROM entry WHERE parent = ? ${after ? "AND sort_name > ?" : ""} ORDER BY sort_name LIMIT ?`,
     folder.bytes,
     ...(after ? [after.bytes ?? new Uint8Array(0)] : []),
     count,
@@ -133,9 +133,9 @@ function childrenByModified(
   folder: Folder,
   after: CursorKey | undefined,
   count: number,
-): Promise<EntryRow[]> {
-  return tree.sql.all<EntryRow>(
-    `SELECT ${entryColumns} FROM entry WHERE parent = ? ${after ? "AND (modified_at, id) < (?, ?)" : ""}
+): Promise<ChildRow[]> {
+  return tree.sql.all<ChildRow>(
+    `SELECT ${childColumns} FROM entry WHERE parent = ? ${after ? "AND (modified_at, id) < (?, ?)" : ""}
      ORDER BY modified_at DESC, id DESC LIMIT ?`,
     folder.bytes,
     ...(after ? [after.number ?? 0, after.bytes ?? new Uint8Array(0)] : []),

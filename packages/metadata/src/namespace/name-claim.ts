@@ -19,6 +19,8 @@ export interface NameWish {
   readonly onConflict: "fail" | "rename" | "replace";
   /** The entry that wants the name; having it already is no conflict. */
   readonly self?: Uint8Array;
+  /** What has the name now, if the caller has looked already. */
+  readonly occupants?: readonly EntryRow[];
   /** Named in errors. */
   readonly operation: string;
 }
@@ -33,7 +35,7 @@ const numberMax = 2 ** 30;
  */
 export async function claimName(tree: Tree, wish: NameWish): Promise<NameClaim> {
   const { folder, kind } = wish;
-  const taken = await occupants(tree, wish, wish.name);
+  const taken = wish.occupants ?? (await occupants(tree, wish, wish.name));
   if (taken.length === 0) return claimed(folder, wish.name, kind);
   if (wish.onConflict === "rename") return claimed(folder, await freeName(tree, wish), kind);
   const [only] = taken;

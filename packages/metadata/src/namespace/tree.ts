@@ -2,7 +2,7 @@ import type { Sql } from "@cairn/env";
 import { bytesOfId, type Entry, type EntryId, fromUtf8, idFromBytes, limits, StorageError } from "@cairn/protocol";
 import { type ByteKey, keyOf } from "../sql/byte-key.ts";
 import type { DriveRecord, DriveTable } from "./drive-table.ts";
-import { type EntryRow, entryColumns, folderKind, nameOfRow, toEntry } from "./entry-row.ts";
+import { type ChildRow, type EntryRow, entryColumns, folderKind, nameOfRow, toEntry } from "./entry-row.ts";
 
 /** A folder that can be reached from the root of its drive or from its trash. */
 export interface Folder {
@@ -135,7 +135,7 @@ export class Tree {
       return toEntry(row, {
         drive,
         parent: row.original_parent ? idFromBytes("f_", row.original_parent) : undefined,
-        name: nameOfRow(row),
+        name: fromUtf8(row.original_name ?? row.sort_name),
         path: fromUtf8(row.original_path ?? row.sort_name),
         trashedAt: row.trashed_at,
       });
@@ -169,7 +169,7 @@ export class Tree {
 }
 
 /** The entry of a row whose folder is known. */
-export function childEntry(row: EntryRow, folder: Folder): Entry {
+export function childEntry(row: ChildRow, folder: Folder): Entry {
   const name = nameOfRow(row);
   return toEntry(row, {
     drive: folder.drive,

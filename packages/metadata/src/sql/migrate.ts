@@ -41,7 +41,10 @@ async function applyMigrations(sql: Sql, blob: BlobType): Promise<void> {
       hint: "A newer version of Cairn wrote this database. Start that version, or restore a backup made before it.",
     });
   }
-  for (const statement of migrations.slice(present).flat()) await sql.run(statement.replaceAll("{blob}", blob));
+  const clustered = blob === "BLOB" ? "WITHOUT ROWID" : "";
+  for (const statement of migrations.slice(present).flat()) {
+    await sql.run(statement.replaceAll("{blob}", blob).replaceAll("{clustered}", clustered));
+  }
   await setClusterValue(sql, "schema", String(migrations.length));
 }
 
