@@ -51,6 +51,11 @@ export class CrashDisk implements Disk {
     return this.#live.image();
   }
 
+  /** The process that held locks has ended: they are free. The power was not cut. */
+  endProcess(): void {
+    this.#live.endProcess();
+  }
+
   /** What a power cut may leave, for each moment from `first` operations on up to now. */
   *crashStates({ first = 0 }: { first?: number } = {}): Generator<CrashState> {
     const replay = new CrashReplay(this.#image);

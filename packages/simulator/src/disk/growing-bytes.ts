@@ -2,10 +2,12 @@
 export class GrowingBytes {
   #buffer: Uint8Array;
   #length: number;
+  /** The buffer is somebody else's and is copied before the first change. */
+  #borrowed = true;
 
-  /** Copies the bytes. */
+  /** The bytes must not change as long as this lives. */
   constructor(bytes: Uint8Array = new Uint8Array(0)) {
-    this.#buffer = bytes.slice();
+    this.#buffer = bytes;
     this.#length = bytes.length;
   }
 
@@ -41,8 +43,9 @@ export class GrowingBytes {
   }
 
   #reserve(length: number): void {
-    if (length <= this.#buffer.length) return;
+    if (length <= this.#buffer.length && !this.#borrowed) return;
     const larger = new Uint8Array(Math.max(length, this.#buffer.length * 2, 1024));
+    this.#borrowed = false;
     larger.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = larger;
   }

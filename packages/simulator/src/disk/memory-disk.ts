@@ -4,7 +4,7 @@ import { type DiskImage, emptyImage, folderOf, foldersDownTo, isWithin, plainPat
 import { GrowingBytes } from "./growing-bytes.ts";
 
 export interface MemoryDiskOptions {
-  /** What stands on the disk at the start; copied. */
+  /** What stands on the disk at the start; it is not changed, and must not change. */
   readonly image?: DiskImage;
   /** Size of the disk. A write beyond it stores what fits and throws no-space, as a real one does. */
   readonly totalBytes?: number;
@@ -36,6 +36,11 @@ export class MemoryDisk implements Disk {
   /** Makes the disk larger or smaller; what stands on it stays. */
   resize(totalBytes: number): void {
     this.#totalBytes = totalBytes;
+  }
+
+  /** The process that held locks has ended: they are free. */
+  endProcess(): void {
+    this.#locks.clear();
   }
 
   async open(path: string, mode: "read" | "write" | "create"): Promise<DiskFile> {
