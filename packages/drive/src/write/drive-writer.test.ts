@@ -293,3 +293,36 @@ test("a write that is stopped ends at once as cancelled and lets go of its lease
   await drive.writer[Symbol.asyncDispose]();
   expect(drive.metadata.openLeases.size).toBe(0);
 });
+
+test("a write whose source has stalled can be stopped", async () => {
+  await using drive = new TestDrive();
+  const controller = new AbortController();
+  async function* stalling(): AsyncGenerator<Uint8Array> {
+    yield bytesOf(10);
+    await new Promise(() => undefined);
+  }
+  const written = drive.writer.write(target("a"), { stream: stalling() }, { signal: controller.signal });
+  setTimeout(() => controller.abort(), 10);
+  expect(await kindOf(written)).toBe("cancelled");
+});
+
+test("a source that fails is the failure of the write, and is let go of when the write fails", async () => {
+  await using drive = new TestDrive();
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield bytesOf(10);
+    throw new StorageError("not-found", "read source", "the file is gone");
+  }
+  expect(await kindOf(drive.writer.write(target("a"), { stream: failing() }))).toBe("not-found");
+  let closed = false;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) yield bytesOf(kib);
+    } finally {
+      closed = true;
+    }
+  }
+  for (const node of drive.nodes) node.fault = () => Promise.reject(refused(node.id));
+  expect(await kindOf(drive.writer.write(target("b"), { stream: endless() }))).toBe("unavailable");
+  await new Promise(setImmediate);
+  expect(closed).toBe(true);
+});

@@ -1,5 +1,5 @@
 import { type CommitResult, type CommitTarget, limits, StorageError, type UploadPart } from "@cairn/protocol";
-import { type LinkedController, linkedController } from "../nodes/deadline.ts";
+import { abortable, type LinkedController, linkedController } from "../nodes/deadline.ts";
 import type { WriteControl, WriteSource } from "../transfer.ts";
 import { ByteWindow } from "./byte-window.ts";
 import { ChunkInput, sizeOf } from "./chunk-input.ts";
@@ -48,6 +48,8 @@ export class FileWrite {
       return await this.#writeAll(input, lease);
     } catch (error) {
       this.#fail(error);
+      // Not waited for: a source that has stalled does not close before its next bytes have come.
+      input?.close().catch((err: unknown) => this.#path.env.log.debug({ err }, "a source could not be closed"));
       await Promise.allSettled(this.#parts);
       // A session that nobody knows of cannot be resumed.
       if (!this.#control.onUpload && this.#control.resume === undefined) await this.#session?.abort();
@@ -55,7 +57,6 @@ export class FileWrite {
     } finally {
       this.#stop.unlink();
       for (const unit of this.#units) unit.release();
-      await input?.close();
     }
   }
 
@@ -63,7 +64,7 @@ export class FileWrite {
     const { resume } = this.#control;
     if (resume !== undefined) this.#session = await UploadSession.resume(this.#path, resume, this.#stop.signal);
     let unit = await this.#newUnit(input, lease);
-    for (let bytes = await input.next(); bytes; bytes = await input.next()) {
+    for (let bytes = await this.#next(input); bytes; bytes = await this.#next(input)) {
       if (unit.full) {
         await this.#sealPart(unit);
         unit = await this.#newUnit(input, await this.#drive.leases.acquire(this.#stop.signal));
@@ -73,6 +74,11 @@ export class FileWrite {
     if (!this.#session) return this.#commitWhole(unit, input.bytesRead);
     await this.#sealPart(unit);
     return this.#complete(this.#session, input.bytesRead);
+  }
+
+  /** A source that stalls does not keep a stopped write. */
+  #next(input: ChunkInput): Promise<Uint8Array | undefined> {
+    return abortable(input.next(), this.#stop.signal, "read source");
   }
 
   /** Takes over the hold on the lease. */
