@@ -38,6 +38,8 @@ export class AccessControl {
   readonly #env: AccessEnv;
   readonly #database: SqlDatabase;
   readonly #known = new Map<string, Known>();
+  /** Rises with every revocation: what was read before one must not be remembered after it. */
+  #revocations = 0;
 
   constructor(env: AccessEnv, database: SqlDatabase) {
     this.#env = env;
@@ -97,6 +99,7 @@ export class AccessControl {
         token,
       ),
     );
+    this.#revocations++;
     this.#known.clear();
     if (changed === 0) throw new StorageError("not-found", "revoke access token", token.slice(0, 80));
   }
@@ -204,6 +207,7 @@ export class AccessControl {
     const hash = await hashOfSecret(this.#env.hasher, secret);
     const key = toHex(hash);
     const cached = this.#known.get(key);
+    const revocations = this.#revocations;
     const row =
       cached && cached.until > this.#env.clock.monotonic()
         ? cached.row
@@ -212,7 +216,7 @@ export class AccessControl {
           );
     if (!row || !equalConstantTime(row.secret_hash, hash) || row.revoked_at !== null) throw refusal(operation);
     if (row.expires_at !== null && row.expires_at <= this.#env.clock.now()) throw refusal(operation);
-    if (!cached || cached.row !== row) this.#remember(key, row);
+    if (cached?.row !== row && revocations === this.#revocations) this.#remember(key, row);
     return row;
   }
 

@@ -32,6 +32,8 @@ interface Session {
   sequence: number;
   /** Monotonic ms of the last time the node's disk sizes were written to the database. */
   savedAt: number;
+  /** What was written then: the map is ahead of the database. */
+  readonly saved: Map<DiskId, DiskReport>;
 }
 
 interface Size {
@@ -87,15 +89,16 @@ export class HeartbeatDesk {
     const groups = [...new Set(request.groups.map((digest) => digest.group))];
     const due = clock.monotonic() - session.savedAt >= sizesSavedEveryMs;
     const changed = request.disks.filter((report) => {
-      const before = map.disk(report.disk);
-      return before?.state !== report.state || (due && differs(report, before));
+      const stateChanged = map.disk(report.disk)?.state !== report.state;
+      return stateChanged || (due && differs(report, session.saved.get(report.disk)));
     });
     const resized = groups.some((group) => this.#resized(group) !== undefined);
     if (changed.length > 0 || resized) {
       const updated = await writes.run((sql) => this.#save(sql, changed, groups));
       for (const group of updated) this.#adopt(group);
-      if (due) session.savedAt = clock.monotonic();
+      for (const report of changed) session.saved.set(report.disk, report);
     }
+    if (due) session.savedAt = clock.monotonic();
     for (const report of request.disks) {
       const before = map.disk(report.disk);
       if (before) map.putDisk({ ...before, ...sizesOf(report), state: report.state });
@@ -184,7 +187,7 @@ export class HeartbeatDesk {
   #sessionOf(registration: NodeRecord): Session {
     const known = this.#sessions.get(registration.node);
     if (known?.registration === registration) return known;
-    const session = { registration, sequence: -1, savedAt: Number.NEGATIVE_INFINITY };
+    const session = { registration, sequence: -1, savedAt: Number.NEGATIVE_INFINITY, saved: new Map() };
     this.#sessions.set(registration.node, session);
     return session;
   }
@@ -199,7 +202,7 @@ function sizesOf(report: DiskReport): Omit<DiskReport, "disk" | "state"> {
   return { totalBytes, freeBytes, chunks, chunkBytes };
 }
 
-function differs(a: Omit<DiskReport, "disk" | "state">, b: Omit<DiskReport, "disk" | "state"> | undefined): boolean {
+function differs(a: DiskReport, b: DiskReport | undefined): boolean {
   return (
     a.totalBytes !== b?.totalBytes ||
     a.freeBytes !== b.freeBytes ||
