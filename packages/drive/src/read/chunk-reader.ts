@@ -94,11 +94,12 @@ export class ChunkReader {
       const stop = linkedController(signal);
       let running = 0;
       const end = (bytes: Uint8Array | undefined): void => {
+        const loser = running > 1;
         running = 0;
         late.cancel();
         stop.unlink();
         resolve(bytes);
-        stop.abort();
+        if (loser) stop.abort();
       };
       const ask = (member: GroupMember): void => {
         running++;

@@ -88,7 +88,7 @@ export class FileRead implements AsyncIterable<Uint8Array> {
       }
     } finally {
       stop.unlink();
-      stop.abort();
+      if (ahead.length > 0) stop.abort();
     }
   }
 
