@@ -1,5 +1,4 @@
 import { beforeEach, expect, test } from "vitest";
-import { authoriseService, bearerOf } from "../service/authorise.ts";
 import { failureOf, TestCluster } from "../service/testing/test-cluster.ts";
 import type { AccessControl } from "./access-control.ts";
 
@@ -28,6 +27,20 @@ test("what is no token does not open anything", async () => {
   for (const guess of ["", "cairn_", secret.slice(0, -1), `${secret}x`, secret.toUpperCase(), "x".repeat(100_000)]) {
     expect((await failureOf(access.authenticate(guess))).kind).toBe("unauthenticated");
   }
+});
+
+test("a secret that is no text is refused as any other wrong one", async () => {
+  for (const guess of [undefined, null, 7, {}, ["x"]]) {
+    expect((await failureOf(access.authenticate(guess as unknown as string))).kind).toBe("unauthenticated");
+  }
+});
+
+test("a revocation wins over a check that was under way", async () => {
+  const { token, secret } = await access.createToken({ name: "laptop", scopes: ["read"] });
+  const checks = Array.from({ length: 5 }, () => access.authenticate(secret).catch(() => undefined));
+  await access.revokeToken(token.token);
+  await Promise.all(checks);
+  expect((await failureOf(access.authenticate(secret))).kind).toBe("unauthenticated");
 });
 
 test("a revoked token stops at once, also one that was just used", async () => {
@@ -78,18 +91,11 @@ test("the first admin token is made once in the life of a cluster, even when it 
 
 test("a gateway's credential opens the internal services, and no user's token does", async () => {
   const { credential } = await access.createServiceCredential("gateway");
-  await authoriseService(access, `Bearer ${credential}`);
+  expect(await access.authenticateService(credential)).toMatchObject({ name: "gateway" });
   expect((await failureOf(access.authenticate(credential))).kind).toBe("unauthenticated");
   const { secret } = await access.createToken({ name: "root", scopes: ["admin"] });
-  expect((await failureOf(authoriseService(access, `Bearer ${secret}`))).kind).toBe("unauthenticated");
-  for (const header of [undefined, "", "Basic abc", "Bearer", "Bearer a b"]) {
-    expect((await failureOf(authoriseService(access, header))).kind).toBe("unauthenticated");
-  }
+  expect((await failureOf(access.authenticateService(secret))).kind).toBe("unauthenticated");
   expect(await access.listTokens()).toHaveLength(1);
-});
-
-test("bearer tokens are read as HTTP spells them", () => {
-  expect(bearerOf("bearer cairn_x")).toBe("cairn_x");
 });
 
 test("a gateway joins with a join token, which is neither an access token nor a credential", async () => {

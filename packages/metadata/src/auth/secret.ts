@@ -18,8 +18,12 @@ export function newSecret(kind: SecretKind, random: Random): string {
   return prefixes[kind] + toBase64Url(random.bytes(secretBytes));
 }
 
-/** The SHA-256 under which a secret is stored. A secret of 256 bits needs no slow hash. */
-export function hashOfSecret(hasher: Hasher, secret: string): Promise<Uint8Array> {
-  // Longer than any secret: hash no more of it than tells it apart, so that a huge header costs nothing.
-  return hasher.sha256(utf8(secret.slice(0, secretLengthMax + 1)));
+/**
+ * The SHA-256 under which a secret is stored; a secret of 256 bits needs no slow hash. It comes from the wire and may be
+ * anything: what is no text is hashed as the empty one, which is nobody's secret.
+ */
+export function hashOfSecret(hasher: Hasher, secret: unknown): Promise<Uint8Array> {
+  const text = typeof secret === "string" ? secret : "";
+  // Of a text longer than any secret no more is hashed than tells it apart, so that a huge one costs nothing.
+  return hasher.sha256(utf8(text.slice(0, secretLengthMax + 1)));
 }

@@ -2,6 +2,7 @@ import type { Clock, Log, Sql } from "@cairn/env";
 import {
   type DiskId,
   type DiskReport,
+  type DiskState,
   type GroupDigest,
   type GroupId,
   type HeartbeatReply,
@@ -66,10 +67,15 @@ export class HeartbeatDesk {
 
   /** Throws unauthenticated; stale when another process of the node registered since; invalid for foreign disks. */
   async take(request: HeartbeatRequest): Promise<HeartbeatReply> {
-    const node = await this.#world.registry.authenticate(request.node, request.credential);
+    const node = await this.#world.registry.authenticate(request?.node, request?.credential);
     if (node.bootNonce !== request.bootNonce) {
       throw new StorageError("stale", "receive heartbeat", `${node.node} has registered with another start since`, {
         hint: "The node must register again.",
+      });
+    }
+    if (!isShaped(request)) {
+      throw new StorageError("invalid", "receive heartbeat", `${node.node} sent something else than a heartbeat`, {
+        hint: "Node and metadata server may be of different versions.",
       });
     }
     this.#checkDisks(request);
@@ -195,6 +201,23 @@ export class HeartbeatDesk {
   #nodesOf(group: GroupRecord): NodeId[] {
     return group.slots.flatMap((slot) => this.#world.map.disk(slot.disk)?.node ?? []);
   }
+}
+
+const diskStates: readonly unknown[] = ["ok", "full", "suspect", "failed"] satisfies readonly DiskState[];
+
+/** It comes from the wire, and a wrong number in it would sit in the database. */
+function isShaped(request: HeartbeatRequest): boolean {
+  const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+  return (
+    isCount(request.sequence) &&
+    Array.isArray(request.disks) &&
+    Array.isArray(request.groups) &&
+    request.disks.every((disk) => {
+      const sizes = [disk?.totalBytes, disk?.freeBytes, disk?.chunks, disk?.chunkBytes];
+      return sizes.every(isCount) && diskStates.includes(disk.state);
+    }) &&
+    request.groups.every((digest) => isCount(digest?.bytes) && isCount(digest?.records))
+  );
 }
 
 function sizesOf(report: DiskReport): Omit<DiskReport, "disk" | "state"> {

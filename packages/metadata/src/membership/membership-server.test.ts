@@ -170,9 +170,32 @@ test.each([
   ["a URL that is not one", { url: "node-1" }],
   ["an empty boot nonce", { bootNonce: "" }],
   ["two disks of one uuid", { disks: [1, 2].map(() => ({ uuid: "u", totalBytes: 1, freeBytes: 1 })) }],
+  ["a name that is none", { node: "../etc" as never }],
+  ["no disks", { disks: undefined as never }],
+  ["a disk that is nothing", { disks: [null] as never }],
+  ["a nonce that is a number", { bootNonce: 12345678 as never }],
   ["a disk of negative size", { disks: [{ uuid: "u", totalBytes: -1, freeBytes: 0 }] }],
 ])("a registration with %s is invalid", async (_what, changes) => {
   expect((await failureOf(newNode().register(joinToken, changes))).kind).toBe("invalid");
+});
+
+test("what is no heartbeat at all is refused", async () => {
+  const node = newNode();
+  await node.register(joinToken);
+  const server = cluster.core.membership;
+  expect((await failureOf(server.register(undefined as never))).kind).toBe("invalid");
+  expect((await failureOf(server.heartbeat(undefined as never))).kind).toBe("unauthenticated");
+  expect((await failureOf(server.heartbeat({ node: node.name } as never))).kind).toBe("unauthenticated");
+  for (const changes of [{ disks: undefined }, { disks: [null] }, { sequence: "x" }, { groups: [{}] }]) {
+    expect((await failureOf(node.beat([], changes as never))).kind).toBe("invalid");
+  }
+  const [report] = [{ disk: node.disk, ...node.report }];
+  const strange = [
+    { ...report, freeBytes: -5 },
+    { ...report, state: "splendid" },
+    { ...report, chunks: Number.NaN },
+  ];
+  for (const disk of strange) expect((await failureOf(node.beat([], { disks: [disk as never] }))).kind).toBe("invalid");
 });
 
 test("heartbeats need the node's own credential and its own disks", async () => {

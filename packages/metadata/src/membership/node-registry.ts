@@ -52,28 +52,35 @@ export class NodeRegistry {
   /** Throws unauthenticated, conflict, invalid, overloaded. One registration at a time: two of one name must see each other. */
   async register(request: RegisterRequest): Promise<Registration> {
     checkRegisterRequest(request);
+    // Before the queue, so that nobody without a secret can keep others waiting.
+    const hash = await hashOfSecret(this.#world.hasher, request.secret);
+    const known = this.#nodeOf(hash);
+    if (!known) await this.#world.access.checkJoinToken(request.secret);
     if (this.#waiting >= waitingMax) {
       throw new StorageError("overloaded", "register node", `${waitingMax} registrations are waiting already`, {
         hint: "Try again in a moment.",
       });
     }
     this.#waiting++;
-    const turn = this.#turn.then(() => this.#admit(request)).finally(() => this.#waiting--);
+    const turn = this.#turn
+      .then(() => (known ? this.#readmit(hash, request) : this.#join(request)))
+      .finally(() => this.#waiting--);
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
 
-  async #admit(request: RegisterRequest): Promise<Registration> {
-    const hash = await hashOfSecret(this.#world.hasher, request.secret);
+  #nodeOf(credentialHash: Uint8Array): NodeRecord | undefined {
     for (const node of this.#world.map.nodes()) {
-      if (equalConstantTime(node.credentialHash, hash)) return this.#readmit(node, request);
+      if (equalConstantTime(node.credentialHash, credentialHash)) return node;
     }
-    await this.#world.access.checkJoinToken(request.secret);
-    return this.#join(request);
+    return undefined;
   }
 
   /** A known node: after a restart of it, or after one of the metadata server. */
-  async #readmit(before: NodeRecord, request: RegisterRequest): Promise<Registration> {
+  async #readmit(credentialHash: Uint8Array, request: RegisterRequest): Promise<Registration> {
+    // Looked up again: the credential may have been replaced while this registration waited.
+    const before = this.#nodeOf(credentialHash);
+    if (!before) throw new StorageError("unauthenticated", "register node", "the credential has been replaced");
     if (request.node !== undefined && request.node !== before.node) {
       throw new StorageError(
         "conflict",

@@ -20,6 +20,7 @@ export function checkRegisterRequest(request: RegisterRequest): void {
     new StorageError("invalid", "register node", why, {
       hint: "Node and metadata server may be of different versions.",
     });
+  if (!isShaped(request)) throw wrong("it does not have the fields of a registration");
   if (!/^https?:\/\/[^\s/?#]+$/.test(request.url) || request.url.length > textLengthMax) {
     throw wrong(`${request.url.slice(0, 80)} is not a base URL such as http://10.0.0.5:7071`);
   }
@@ -89,6 +90,18 @@ export async function markMissing(sql: Sql, disks: readonly DiskId[]): Promise<v
 /** A registration does not say how a disk is; the first heartbeat does. Until then nothing is written to one that had failed. */
 function stateUntilReported(before: DiskState | undefined): DiskState {
   return before === "failed" ? "suspect" : (before ?? "ok");
+}
+
+/** It comes from the wire, from somebody who has not shown a secret yet. */
+function isShaped(request: Partial<RegisterRequest> | null | undefined): boolean {
+  const texts = [request?.secret, request?.bootNonce, request?.url, request?.version];
+  const node = request?.node ?? undefined;
+  if (node !== undefined) parseNodeId(String(node));
+  return (
+    texts.every((text) => typeof text === "string") &&
+    Array.isArray(request?.disks) &&
+    request.disks.every((disk) => typeof disk === "object" && disk !== null && typeof disk.uuid === "string")
+  );
 }
 
 function isByteCount(value: number): boolean {
