@@ -11,7 +11,6 @@ import {
   type InventoryPage,
   isKind,
   type Outcome,
-  parseChunkId,
   StorageError,
   succeeded,
 } from "@cairn/protocol";
@@ -20,6 +19,7 @@ import { type ChunkTable, type Location, tableEntriesMax } from "./chunk-table.t
 import type { EngineParts } from "./engine-parts.ts";
 import { type Deletion, GroupAppender } from "./group-appender.ts";
 import { RunningDigest } from "./group-digest.ts";
+import { cursorOf, parseCursor, tableEntries } from "./group-listing.ts";
 import {
   indexFile,
   liveDigest,
@@ -32,7 +32,7 @@ import type { QuarantinedPlace } from "./quarantine.ts";
 import { encodeRecord, recordBytes } from "./record-format.ts";
 import { readRecord } from "./record-read.ts";
 import { writeSealedIndex } from "./sealed-index.ts";
-import { type EntryKey, isBehind, SealedRecords, type TableEntry } from "./sealed-records.ts";
+import { type EntryKey, SealedRecords, type TableEntry } from "./sealed-records.ts";
 import { segmentName } from "./segment-format.ts";
 
 /** A chunk to append. Its bytes were checked against its hash. */
@@ -135,7 +135,12 @@ export class GroupStore implements AsyncDisposable {
   async read(id: ChunkId, range?: { offset: number; length: number }): Promise<ChunkBlocks> {
     const hash = hashOfChunkId(id);
     let damaged: StorageError | undefined;
-    for (const location of await this.#liveLocations(hash)) {
+    for (const location of await this.#locations(hash)) {
+      if (this.#isDeleted(hash, location)) continue;
+      if (!this.#isLive(hash, location)) {
+        damaged = new StorageError("corrupt", "read chunk", "this copy was found damaged and is set aside");
+        continue;
+      }
       const read = await this.#readRecord(hash, location, range);
       if (read.ok) return read.value;
       if (read.error.kind === "range") throw read.error;
@@ -326,9 +331,14 @@ export class GroupStore implements AsyncDisposable {
     }
   }
 
+  #isDeleted(hash: Uint8Array, { generation }: Location): boolean {
+    const { tombstones } = this.#state;
+    return tombstones.count > 0 && tombstones.get(hash, generation) !== undefined;
+  }
+
+  /** Neither deleted nor known to be damaged. */
   #isLive(hash: Uint8Array, location: Location): boolean {
-    if (this.#state.tombstones.count > 0 && this.#state.tombstones.get(hash, location.generation)) return false;
-    return !this.#state.quarantine.holds(location.segment, location.offset);
+    return !this.#isDeleted(hash, location) && !this.#state.quarantine.holds(location.segment, location.offset);
   }
 
   async #readRecord(
@@ -356,29 +366,6 @@ export class GroupStore implements AsyncDisposable {
     if (counted) this.#digest.remove(hash, location);
     await added;
   }
-}
-
-function* tableEntries(table: ChunkTable, after: EntryKey | undefined): Generator<TableEntry> {
-  const order = table.sorted();
-  let rank = 0;
-  for (let end = after ? order.length : 0; after && rank < end; ) {
-    const middle = (rank + end) >> 1;
-    if (isBehind(table.at(order[middle] as number), after)) end = middle;
-    else rank = middle + 1;
-  }
-  for (; rank < order.length; rank++) yield table.at(order[rank] as number);
-}
-
-function cursorOf(chunks: readonly { id: ChunkId; generation: Generation }[]): string {
-  const last = chunks.at(-1);
-  assert(last, "a page with a cursor is not empty");
-  return `${last.id}.${last.generation}`;
-}
-
-function parseCursor(cursor: string): EntryKey {
-  const [id = "", generation = ""] = cursor.split(".");
-  if (!/^\d+$/.test(generation)) throw new StorageError("invalid", "list chunks", "the cursor is not one of ours");
-  return { hash: hashOfChunkId(parseChunkId(id)), generation: Number(generation) };
 }
 
 function refuse(kind: "stale" | "unavailable", group: GroupId, why: string): Outcome<never> {
