@@ -1,24 +1,30 @@
 import { isKind } from "@cairn/protocol";
 import type { DriveEnv } from "./services.ts";
 
-const attemptsMax = 4;
 const firstPauseMs = 100;
+const pauseMsMax = 2000;
+
+/** How long a call is repeated: at the start of a transfer a user waits for the answer, in its middle for its end. */
+export const patience: { readonly atStart: number; readonly underWay: number } = { atStart: 2000, underWay: 45_000 };
 
 /**
- * Asks the metadata server again while it is unavailable or overloaded: three more times, with pauses that double and
- * are spread by chance. Only for calls that may be repeated.
+ * Asks the metadata server again while it is unavailable or overloaded, with pauses that double and are spread by
+ * chance, until `patienceMs` have gone. Only for calls that may be repeated.
  */
 export async function retrying<Result>(
   env: Pick<DriveEnv, "clock" | "random">,
-  signal: AbortSignal | undefined,
+  control: { readonly signal: AbortSignal | undefined; readonly patienceMs: number },
   work: () => Promise<Result>,
 ): Promise<Result> {
+  const { signal, patienceMs } = control;
+  const startedAt = env.clock.monotonic();
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (attempt === attemptsMax || !isKind(error, "unavailable", "overloaded") || signal?.aborted) throw error;
-      await env.clock.sleep(firstPauseMs * 2 ** attempt * (0.5 + env.random.fraction()), signal);
+      const spent = env.clock.monotonic() - startedAt;
+      if (spent > patienceMs || !isKind(error, "unavailable", "overloaded") || signal?.aborted) throw error;
+      await env.clock.sleep(Math.min(firstPauseMs * 2 ** attempt, pauseMsMax) * (0.5 + env.random.fraction()), signal);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Entry, EntryAddress, ReadPlan, VersionId } from "@cairn/protocol";
 import { abortable } from "../nodes/deadline.ts";
 import { NodeBoard } from "../nodes/node-board.ts";
-import { retrying } from "../retry.ts";
+import { patience, retrying } from "../retry.ts";
 import type { DriveEnv, DriveServices } from "../services.ts";
 import type { TransferControl } from "../transfer.ts";
 import { BadCopyReports } from "./bad-copy-reports.ts";
@@ -61,7 +61,9 @@ export class DriveReader {
   async #plan(address: EntryAddress, request: ReadRequest): Promise<ReadPlan> {
     const { version, offset = 0, signal } = request;
     const { env, metadata, groups } = this.#path;
-    const planning = retrying(env, signal, () => metadata.planRead(address, version, offset));
+    const planning = retrying(env, { signal, patienceMs: patience.atStart }, () =>
+      metadata.planRead(address, version, offset),
+    );
     const plan = await abortable(planning, signal, "read file");
     groups.learn(plan.groups);
     return plan;

@@ -8,7 +8,7 @@ import {
   StorageError,
 } from "@cairn/protocol";
 import { linkedController } from "../nodes/deadline.ts";
-import { retrying } from "../retry.ts";
+import { patience, retrying } from "../retry.ts";
 import type { DriveEnv } from "../services.ts";
 import type { OnProgress } from "../transfer.ts";
 import type { ChunkReader, WantedChunk } from "./chunk-reader.ts";
@@ -157,7 +157,7 @@ async function planFrom(
   entry: Entry,
   at: { offset: number; signal: AbortSignal | undefined },
 ): Promise<ReadPlan> {
-  const plan = await retrying(path.env, at.signal, () =>
+  const plan = await retrying(path.env, { signal: at.signal, patienceMs: patience.underWay }, () =>
     path.metadata.planRead({ id: entry.id }, entry.version, at.offset),
   );
   path.groups.learn(plan.groups);

@@ -1,5 +1,5 @@
 import { type DataPathService, type GroupId, type GroupView, limits, StorageError } from "@cairn/protocol";
-import { retrying } from "../retry.ts";
+import { patience, retrying } from "../retry.ts";
 import type { DriveEnv } from "../services.ts";
 
 const groupsMax = 8192;
@@ -42,7 +42,9 @@ export class GroupCache {
   }
 
   async #fetch(id: GroupId, signal: AbortSignal | undefined): Promise<GroupView> {
-    const views = await retrying(this.#env, signal, () => this.#metadata.groups([id]));
+    const views = await retrying(this.#env, { signal, patienceMs: patience.underWay }, () =>
+      this.#metadata.groups([id]),
+    );
     this.learn(views);
     const view = views.find((candidate) => candidate.id === id);
     if (!view) throw new StorageError("not-found", "find group", `group ${id}`);

@@ -8,7 +8,7 @@ import {
 } from "@cairn/protocol";
 import { Batcher } from "../nodes/batcher.ts";
 import { abortable } from "../nodes/deadline.ts";
-import { retrying } from "../retry.ts";
+import { patience, retrying } from "../retry.ts";
 import type { DriveEnv } from "../services.ts";
 
 const batchesInFlightMax = 2;
@@ -38,7 +38,7 @@ export class Committer {
   /** Throws as DataPathService.commit. A commit that has left is not called back by the signal; only the waiting ends. */
   commit(request: CommitRequest, signal?: AbortSignal): Promise<CommitResult> {
     return abortable(
-      retrying(this.#env, signal, () => this.#batcher.add(request)),
+      retrying(this.#env, { signal, patienceMs: patience.underWay }, () => this.#batcher.add(request)),
       signal,
       "commit",
     );

@@ -1,6 +1,6 @@
 import { type DataPathService, type DriveId, isKind, StorageError } from "@cairn/protocol";
 import { abortable } from "../nodes/deadline.ts";
-import { retrying } from "../retry.ts";
+import { patience, retrying } from "../retry.ts";
 import type { DriveEnv } from "../services.ts";
 import { HeldLease } from "./held-lease.ts";
 
@@ -58,7 +58,9 @@ export class LeaseKeeper implements AsyncDisposable {
 
   async #open(): Promise<HeldLease> {
     const { drive, holder } = this.#options;
-    const granted = await retrying(this.#env, undefined, () => this.#metadata.openLease(drive, holder));
+    const granted = await retrying(this.#env, { signal: undefined, patienceMs: patience.atStart }, () =>
+      this.#metadata.openLease(drive, holder),
+    );
     const lease = new HeldLease(this.#env, this.#metadata, granted);
     this.#current?.retire();
     for (const old of this.#leases) if (!old.alive) this.#leases.delete(old);

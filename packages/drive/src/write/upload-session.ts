@@ -8,7 +8,7 @@ import {
   type UploadPart,
 } from "@cairn/protocol";
 import { abortable } from "../nodes/deadline.ts";
-import { retrying } from "../retry.ts";
+import { patience, retrying } from "../retry.ts";
 import type { WritePath } from "./write-path.ts";
 
 const partsPerPage = 32;
@@ -87,5 +87,5 @@ export class UploadSession {
 }
 
 function asking<Result>(path: WritePath, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
-  return abortable(retrying(path.env, signal, work), signal, "upload");
+  return abortable(retrying(path.env, { signal, patienceMs: patience.underWay }, work), signal, "upload");
 }

@@ -1,7 +1,7 @@
 import { type ChunkId, type DataPathService, type DriveId, type GroupId, limits, succeeded } from "@cairn/protocol";
 import { Batcher } from "../nodes/batcher.ts";
 import { NodeBoard } from "../nodes/node-board.ts";
-import { retrying } from "../retry.ts";
+import { patience, retrying } from "../retry.ts";
 import type { DriveEnv, DriveServices } from "../services.ts";
 import { ByteWindow } from "./byte-window.ts";
 import { Committer } from "./committer.ts";
@@ -67,7 +67,9 @@ export class DrivePath {
       inFlightMax: lookupsInFlightMax,
       itemsMax: limits.lookupHashesMax,
       send: async (ids) => {
-        const known = await retrying(env, undefined, () => metadata.lookupChunks(options.drive, ids));
+        const known = await retrying(env, { signal: undefined, patienceMs: patience.underWay }, () =>
+          metadata.lookupChunks(options.drive, ids),
+        );
         const groups = new Map(known.map(({ id, group }) => [id, group]));
         return ids.map((id) => succeeded(groups.get(id)));
       },

@@ -24,7 +24,9 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   undo.use(await lockFolder(config.folder));
   const { keys, keysAreNew } = await loadKeys(env, config.folder);
   const database = undo.use(await openSqlite(join(config.folder, databaseFile)));
-  const opened = undo.use(await openMetadata({ env, database, keys, keysAreNew, copies: config.copies, version }));
+  const opened = undo.use(
+    await openMetadata({ env, database, keys, keysAreNew, copies: config.copies, version, queue: { gather } }),
+  );
   // Noted only now: a first start that was cut off before the database knew its cluster is a first start again.
   if (keysAreNew) await saveKeys(config.folder, keys, true);
   const { metadata, access } = opened;
@@ -62,6 +64,9 @@ interface StoredKeys {
   /** True once a database has been tied to these keys. */
   readonly adopted: boolean;
 }
+
+/** Ends when the requests that have arrived were all read: they then share a transaction. */
+const gather = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 async function lockFolder(folder: string): Promise<AsyncDisposable> {
   try {
