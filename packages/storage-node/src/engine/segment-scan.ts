@@ -13,7 +13,8 @@ import {
 } from "./record-format.ts";
 import { segmentHeaderBytes } from "./segment-format.ts";
 
-const windowBytes = 1024 * 1024;
+/** Large enough for many small records, small enough that a scan of large ones reads little more than their ends. */
+const windowBytes = 64 * 1024;
 
 export interface ScannedRecord {
   readonly header: RecordHeader;
