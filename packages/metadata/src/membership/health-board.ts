@@ -8,6 +8,9 @@ interface Pulse {
   health: NodeHealth;
 }
 
+/** After a start, so long is waited for nodes to be heard before anything is refused for want of them; ms. */
+export const settleMs: number = 2 * limits.heartbeatMs;
+
 /**
  * Who is alive, by the monotonic clock and in memory only. A node that has not been heard since the metadata server
  * started counts as suspect: it gets no writes and is the last choice for reads until its first heartbeat, which comes
@@ -16,12 +19,14 @@ interface Pulse {
 export class HealthBoard {
   readonly #clock: Clock;
   readonly #pulses = new Map<NodeId, Pulse>();
+  readonly #startedAt: number;
   readonly #told = new Map<NodeId, NodeHealth>();
   #version = 1;
   #nextChangeAt = Number.POSITIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#startedAt = clock.monotonic();
   }
 
   /** Starts to watch a node that is known from before. */
@@ -56,6 +61,13 @@ export class HealthBoard {
   get version(): number {
     this.#catchUp();
     return this.#version;
+  }
+
+  /** True shortly after the start while some node has not been heard yet: it may well be alive. */
+  isSettling(): boolean {
+    if (this.#clock.monotonic() - this.#startedAt >= settleMs) return false;
+    for (const pulse of this.#pulses.values()) if (!pulse.heard) return true;
+    return false;
   }
 
   /** Nodes whose health differs from what the last call told. */

@@ -141,3 +141,21 @@ test("groups with more free space are offered first more often", async () => {
   }
   expect(smallFirst).toBeLessThan(40);
 });
+
+test("right after a start writes wait for the nodes to be heard instead of failing", async () => {
+  const nodes = await cluster.addNodes(3);
+  await cluster.core.placement.writable(2);
+  await cluster.start();
+  const waiting = cluster.core.placement.writable(2);
+  await cluster.advance(3000, nodes);
+  await cluster.clock.advance(100);
+  expect(await waiting).toHaveLength(3);
+});
+
+test("the wait after a start ends, and then the refusal names who is missing", async () => {
+  await cluster.addNodes(2);
+  await cluster.start();
+  const failure = failureOf(cluster.core.placement.writable(2));
+  await cluster.clock.advance(6100);
+  expect((await failure).subject).toBe("2 copies need 2 nodes online; online: none; suspect: node-1, node-2");
+});

@@ -9,6 +9,8 @@ import { type EligibleDisk, groupBytesMax, planGroups } from "./plan-groups.ts";
 /** Groups that one lease is offered: enough to go round a failed one, few enough that a lease stays small. */
 export const groupsPerLease = 16;
 
+const settlePauseMs = 100;
+
 export interface PlacementWorld {
   readonly clock: Clock;
   readonly random: Random;
@@ -36,17 +38,27 @@ export class GroupPlacement {
 
   /**
    * At most groupsPerLease writable groups of so many copies, all of whose nodes are online and whose disks take writes;
-   * those with more free space come more likely and earlier. Throws unavailable or no-space when there is none.
+   * those with more free space come more likely and earlier. Throws unavailable or no-space when there is none; right
+   * after a start it first waits a few seconds for nodes to be heard.
    */
   async writable(copies: number): Promise<readonly GroupRecord[]> {
-    let situation = this.#situations.get(copies);
-    if (situation?.version !== this.#version()) {
-      const turn = this.#creating.then(() => this.#settle(copies));
-      this.#creating = turn.catch(() => undefined);
-      situation = await turn;
+    const { clock, health } = this.#world;
+    let situation = await this.#situation(copies);
+    // A restart of the metadata server must not fail the writes that are under way: nodes report within seconds.
+    while (situation.usable.length === 0 && health.isSettling()) {
+      await clock.sleep(settlePauseMs);
+      situation = await this.#situation(copies);
     }
     if (situation.usable.length === 0) throw this.#refusal(copies);
     return this.#draw(situation.usable);
+  }
+
+  async #situation(copies: number): Promise<Situation> {
+    const known = this.#situations.get(copies);
+    if (known?.version === this.#version()) return known;
+    const turn = this.#creating.then(() => this.#settle(copies));
+    this.#creating = turn.catch(() => undefined);
+    return turn;
   }
 
   async #settle(copies: number): Promise<Situation> {
