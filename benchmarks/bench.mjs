@@ -67,17 +67,21 @@ async function measureCeilings() {
 }
 
 async function measureCairn({ url, token, pids }) {
-  await using client = new CairnClient({ url, token });
-  say("one large file up and down");
-  const { entry, ...large } = await largeFile(client, pids, { bytes: sizes.largeBytes });
-  await client.delete(entry.id, { permanent: true });
-  say("4 KiB files, 32 under way");
-  const small = await smallFiles(client, pids, { bodyBytes: 4096, count: sizes.smallFiles });
-  say("64 KiB files, 32 under way");
-  const medium = await smallFiles(client, pids, { bodyBytes: 65_536, count: sizes.mediumFiles });
-  say("known content again");
-  const known = await knownContent(client, { bytes: 128 * MiB, nodeBytesReceived: () => receivedByNodes(client) });
-  return { large, small, medium, known };
+  const client = new CairnClient({ url, token });
+  try {
+    say("one large file up and down");
+    const { entry, ...large } = await largeFile(client, pids, { bytes: sizes.largeBytes });
+    await client.delete(entry.id, { permanent: true });
+    say("4 KiB files, 32 under way");
+    const small = await smallFiles(client, pids, { bodyBytes: 4096, count: sizes.smallFiles });
+    say("64 KiB files, 32 under way");
+    const medium = await smallFiles(client, pids, { bodyBytes: 65_536, count: sizes.mediumFiles });
+    say("known content again");
+    const known = await knownContent(client, { bytes: 128 * MiB, nodeBytesReceived: () => receivedByNodes(client) });
+    return { large, small, medium, known };
+  } finally {
+    await client[Symbol.asyncDispose]();
+  }
 }
 
 /** Payload bytes that all nodes have received since they started. */

@@ -46,7 +46,7 @@ class MetadataBench {
   async joinNodes(count) {
     const { secret } = await this.access.createJoinToken({ expiresInMs: 3_600_000 });
     for (let index = 1; index <= count; index++) {
-      const bootNonce = `boot-${index}`;
+      const bootNonce = `${index}`.padStart(32, "b");
       const space = { totalBytes: 1e12, freeBytes: 9e11 };
       const wish = {
         secret,
