@@ -1,0 +1,69 @@
+import { type Command, Option } from "commander";
+import type { Act, CommandContext } from "../command-context.ts";
+import { addExamples } from "../examples.ts";
+import { countValue, portValue } from "../option-values.ts";
+
+/** Options of servers, in the order in which they are handed on. */
+export interface ServerOptions {
+  readonly data?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly nodes?: number;
+  readonly copies?: number;
+  readonly metadata?: string;
+  readonly join?: string;
+  readonly name?: string;
+  readonly advertise?: string;
+  readonly disk?: readonly string[];
+  readonly logLevel?: string;
+  readonly allowNetwork?: boolean;
+}
+
+export function addStartCommand(program: Command, act: Act): void {
+  const command = program
+    .command("start")
+    .description("Bring up a whole cluster on this machine, until Ctrl-C.")
+    .option("--port <port>", "port of REST (default: 7070; 0: any free one)", portValue)
+    .option("--nodes <count>", "storage nodes (default: 3)", countValue)
+    .option("--copies <count>", "copies of every chunk (default: 2)", countValue);
+  addNetworkOptions(command);
+  addExamples(command, [
+    ["cairn start", "a metadata server and three storage nodes"],
+    ["cairn start --nodes 5 --copies 3", "more of everything"],
+    ["cairn start --data ./second --port 7071", "a second cluster beside it"],
+  ]);
+  act(command, async (context: CommandContext, options: ServerOptions) => {
+    const { startCommand } = await import("@cairn/server");
+    context.leaveSignals();
+    return startCommand(serverArguments(options));
+  });
+}
+
+export function addNetworkOptions(command: Command): void {
+  command
+    .option("--host <address>", "address to listen on (default: 127.0.0.1)")
+    .option("--allow-network", "listen beyond this machine; only on a network you trust")
+    .addOption(
+      new Option("--log-level <level>", "what is logged").choices(["debug", "info", "warn", "error", "silent"]),
+    );
+}
+
+/** The options as a command line for the server, which reads them once more together with its environment. */
+export function serverArguments(options: ServerOptions): readonly string[] {
+  const pairs: readonly (readonly [string, string | number | undefined])[] = [
+    ["data", options.data],
+    ["host", options.host],
+    ["port", options.port],
+    ["nodes", options.nodes],
+    ["copies", options.copies],
+    ["metadata", options.metadata],
+    ["join", options.join],
+    ["name", options.name],
+    ["advertise", options.advertise],
+    ["log-level", options.logLevel],
+    ...(options.disk ?? []).map((disk) => ["disk", disk] as const),
+  ];
+  // One word each, so that a value that begins with a dash is not taken for an option.
+  const given = pairs.filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`);
+  return options.allowNetwork === true ? [...given, "--allow-network"] : given;
+}
