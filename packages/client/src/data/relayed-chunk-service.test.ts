@@ -41,6 +41,15 @@ test("a node that is gone altogether is not remembered as one behind a relay", a
   expect(await service.get(read)).toEqual(new Uint8Array([7]));
 });
 
+test("a gateway that has no time for a node is a node out of reach, not one that is overloaded", async () => {
+  direct.fault = () => Promise.reject(refused("node-1"));
+  await service.get(read);
+  relay.fault = () => Promise.reject(new StorageError("overloaded", "relay", "the peer answered 503"));
+  for (let round = 0; round < 2; round++) {
+    await expect(service.get(read)).rejects.toMatchObject({ kind: "unavailable", details: { unreachable: true } });
+  }
+});
+
 test("a node that answers with a failure of its own is not asked by another way", async () => {
   direct.fault = () => Promise.reject(new StorageError("not-found", "get chunk", "00"));
   await expect(service.get(read)).rejects.toMatchObject({ kind: "not-found" });

@@ -1,5 +1,5 @@
 import type { Clock } from "@cairn/env";
-import { type ChunkService, isKind } from "@cairn/protocol";
+import { type ChunkService, isKind, StorageError } from "@cairn/protocol";
 
 const relayForMs = 300_000;
 
@@ -10,6 +10,8 @@ export interface RelayedChunksOptions {
   readonly relay: () => ChunkService | undefined;
 }
 
+type Work<Result> = (service: ChunkService) => Promise<Result>;
+
 /**
  * The chunk service of a node: straight to it, or through the gateway when the way to the node is closed (another
  * network, a firewall). What worked is remembered for five minutes, then the straight way is tried again.
@@ -17,17 +19,31 @@ export interface RelayedChunksOptions {
 export function relayedChunks(options: RelayedChunksOptions): ChunkService {
   const { clock, direct } = options;
   let relayUntil = Number.NEGATIVE_INFINITY;
-  const either = async <Result>(work: (service: ChunkService) => Promise<Result>): Promise<Result> => {
+  const throughRelay = async <Result>(
+    relay: ChunkService,
+    work: Work<Result>,
+    direct: StorageError,
+  ): Promise<Result> => {
+    try {
+      return await work(relay);
+    } catch (error) {
+      // The gateway cannot reach the node either, or has no time for it: the way is no better than the straight one.
+      if (!isKind(error, "unavailable", "overloaded")) throw error;
+      relayUntil = Number.NEGATIVE_INFINITY;
+      throw direct;
+    }
+  };
+  const either = async <Result>(work: Work<Result>): Promise<Result> => {
     const remembered = clock.monotonic() < relayUntil ? options.relay() : undefined;
-    if (remembered) return work(remembered);
+    if (remembered) return throughRelay(remembered, work, closed());
     try {
       return await work(direct);
     } catch (error) {
-      const relay = isKind(error, "unavailable") && error.details["unreachable"] === true ? options.relay() : undefined;
+      if (!isKind(error, "unavailable") || error.details["unreachable"] !== true) throw error;
+      const relay = options.relay();
       if (!relay) throw error;
-      const result = await work(relay);
       relayUntil = clock.monotonic() + relayForMs;
-      return result;
+      return throughRelay(relay, work, error);
     }
   };
   return {
@@ -41,4 +57,10 @@ export function relayedChunks(options: RelayedChunksOptions): ChunkService {
     digests: (command, signal) => direct.digests(command, signal),
     identity: (command, signal) => direct.identity(command, signal),
   };
+}
+
+function closed(): StorageError {
+  return new StorageError("unavailable", "reach node", "neither straight nor through the gateway", {
+    details: { unreachable: true },
+  });
 }

@@ -7,12 +7,14 @@ import {
   limits,
   type NodeId,
   type Receipt,
+  type StorageError,
 } from "@cairn/protocol";
 import type { DriveEnv } from "../services.ts";
 import { Batcher } from "./batcher.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { abortable, withDeadline } from "./deadline.ts";
 import { LatencyWindow } from "./latency-window.ts";
+import { isSilence } from "./silence.ts";
 
 /** One more than one keeps the node busy while an answer is on its way. */
 const batchesInFlightMax = 2;
@@ -142,16 +144,17 @@ export class NodePeer {
       latency.add(clock.monotonic() - startedAt);
       return result;
     } catch (error) {
-      this.#judge(asStorageError(error, operation).kind, startedAt);
+      this.#judge(asStorageError(error, operation), startedAt);
       throw error;
     }
   }
 
-  #judge(kind: string, startedAt: number): void {
+  #judge(error: StorageError, startedAt: number): void {
     const now = this.#env.clock.monotonic();
-    if (kind === "unavailable" || kind === "internal") this.#breaker.failed(now, startedAt);
-    else if (kind === "overloaded") this.#breaker.overloaded(now);
-    else if (kind !== "cancelled") this.#breaker.succeeded();
+    if (isKind(error, "internal") || (isKind(error, "unavailable") && isSilence(error))) {
+      this.#breaker.failed(now, startedAt);
+    } else if (isKind(error, "overloaded")) this.#breaker.overloaded(now);
+    else if (!isKind(error, "cancelled")) this.#breaker.succeeded();
   }
 
   #timeoutMs(latency: LatencyWindow): number {

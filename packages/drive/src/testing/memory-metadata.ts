@@ -56,6 +56,8 @@ export class MemoryMetadata implements DataPathService {
   copies = 2;
   pageChunks = 1024;
   partsPerPage = 2;
+  /** Number of the first group that may be written to; the ones before it are sealed. */
+  firstGroup = 1;
   /** Called before each call is answered: may throw. */
   before: (method: string) => void | Promise<void> = () => undefined;
   /** Called after the change was made: a throw loses the answer. */
@@ -70,10 +72,15 @@ export class MemoryMetadata implements DataPathService {
 
   /** Every pair (or as many as there are copies) of nodes is a group. */
   groupsNow(): GroupView[] {
+    const pairs = this.#groupsFrom(1);
+    return this.firstGroup === 1 ? pairs : [...pairs, ...this.#groupsFrom(this.firstGroup)];
+  }
+
+  #groupsFrom(first: number): GroupView[] {
     const views: GroupView[] = [];
     const choose = (from: number, chosen: readonly MemoryNode[]): void => {
       if (chosen.length === this.copies) {
-        const id = (views.length + 1) as GroupId;
+        const id = (first + views.length) as GroupId;
         const members = chosen.map((node, slot) => this.#member(node, slot));
         views.push({ id, epoch: 1, members, readToken: `read ${id}` });
         return;
@@ -271,7 +278,7 @@ export class MemoryMetadata implements DataPathService {
   }
 
   #lease(id: LeaseId): Lease {
-    const groups = this.groupsNow().map(({ id, epoch, members }) => ({
+    const groups = this.#groupsFrom(this.firstGroup).map(({ id, epoch, members }) => ({
       id,
       epoch,
       members,

@@ -27,6 +27,8 @@ export class MemoryNode implements ChunkService {
   fault: NodeFault = () => undefined;
   /** Which receipts it gives. */
   receipt: (write: ChunkWrite) => Receipt = () => ({ disk: this.disk, epoch: 1, mac: "genuine" });
+  /** Groups below this number take no more chunks. */
+  sealedBelow: { readonly group: number; readonly kind: "stale" | "unavailable" } | undefined;
   puts = 0;
   gets = 0;
   /** Items of each batch, in the order of the calls. */
@@ -44,8 +46,11 @@ export class MemoryNode implements ChunkService {
   async put(write: ChunkWrite, signal?: AbortSignal): Promise<Receipt> {
     this.puts++;
     await this.fault("put", write.id, signal);
-    this.bytesReceived += write.bytes.length;
     const group = Number(write.token.split(" ")[1]) as GroupId;
+    if (this.sealedBelow && group < this.sealedBelow.group) {
+      throw new StorageError(this.sealedBelow.kind, "put chunk", `group ${group} is sealed`);
+    }
+    this.bytesReceived += write.bytes.length;
     this.chunks.set(keyOf(group, write.id), write.bytes.slice());
     this.generations.add(write.generation);
     return this.receipt(write);

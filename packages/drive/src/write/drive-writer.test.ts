@@ -130,6 +130,22 @@ describe("when a node fails", () => {
     expect(group?.members.map(({ node }) => node)).toEqual(["node-2", "node-3"]);
   });
 
+  test.each(["stale", "unavailable"] as const)(
+    "groups that were sealed (%s) are left for fresh ones at once",
+    async (kind) => {
+      await using drive = new TestDrive();
+      await drive.writer.write(target("a"), { bytes: bytesOf(10) });
+      drive.metadata.firstGroup = 10;
+      for (const node of drive.nodes) node.sealedBelow = { group: 10, kind };
+      const files = Array.from({ length: 20 }, (_, index) => `f${index}`);
+      await Promise.all(
+        files.map((name, seed) => drive.writer.write(target(name), { bytes: bytesOf(3 * kib, seed + 5) })),
+      );
+      expect(drive.metadata.files.size).toBe(21);
+      expect(drive.metadata.calls.get("renewLease")).toBeLessThanOrEqual(2);
+    },
+  );
+
   test("full disks end in no-space, and an overloaded node is given time", async () => {
     await using full = new TestDrive();
     for (const node of full.nodes) {

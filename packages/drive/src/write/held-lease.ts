@@ -92,9 +92,13 @@ export class HeldLease {
     if (this.#holders === 0) void this.close();
   }
 
-  /** Fetches fresh groups and tokens; many callers share one request, and one that follows at once is left out. */
-  async refresh(): Promise<void> {
-    if (this.#env.clock.monotonic() - this.#refreshedAt < refreshPauseMs) return;
+  /**
+   * Makes sure that groups and tokens were asked for after `since` (monotonic ms; default: a second ago). Many callers
+   * share one request.
+   */
+  async refresh(since: number = this.#env.clock.monotonic() - refreshPauseMs): Promise<void> {
+    await this.#refreshing?.catch(() => undefined);
+    if (this.#refreshedAt >= since) return;
     await this.#renew();
   }
 
@@ -134,12 +138,12 @@ export class HeldLease {
   #renew(): Promise<void> {
     this.#refreshing ??= this.#askForRenewal().finally(() => {
       this.#refreshing = undefined;
-      this.#refreshedAt = this.#env.clock.monotonic();
     });
     return this.#refreshing;
   }
 
   async #askForRenewal(): Promise<void> {
+    this.#refreshedAt = this.#env.clock.monotonic();
     try {
       this.#groups = (await this.#metadata.renewLease(this.id)).groups;
     } catch (error) {

@@ -86,7 +86,8 @@ export class ReplicatedWrite {
   }
 
   #chooseOf(lease: HeldLease, bytes: number, attempts: WriteAttempts): ChosenGroup | undefined {
-    if (bytes > limits.batchedChunkBytesMax) return chooseGroup(lease.groups, attempts, this.#load);
+    const load = attempts.wary.size === 0 ? this.#load : this.#waryLoad(attempts.wary);
+    if (bytes > limits.batchedChunkBytesMax) return chooseGroup(lease.groups, attempts, load);
     const turn = this.#turn;
     if (attempts.count === 0 && turn && turn.left > 0) {
       const group = lease.groups.find(({ id }) => id === turn.group);
@@ -95,9 +96,13 @@ export class ReplicatedWrite {
         return { group, rank: "healthy" };
       }
     }
-    const chosen = chooseGroup(lease.groups, attempts, this.#load);
+    const chosen = chooseGroup(lease.groups, attempts, load);
     this.#turn = chosen && { group: chosen.group.id, left: smallChunksPerTurn - 1 };
     return chosen;
+  }
+
+  #waryLoad(wary: ReadonlySet<DiskId>): GroupLoad {
+    return { ...this.#load, usable: (member) => !wary.has(member.disk) && this.#load.usable(member) };
   }
 
   async #tryGroup(
@@ -108,6 +113,7 @@ export class ReplicatedWrite {
     const { id, bytes } = work.chunk;
     const write = { id, bytes, generation: lease.nextGeneration(), token: group.writeToken };
     const { members } = group;
+    const startedAt = this.#env.clock.monotonic();
     this.#account(group.id, bytes.length);
     // What was abandoned should not go on holding its bytes; a batch is not worth a controller for each of its chunks.
     const stop = bytes.length > limits.batchedChunkBytesMax ? linkedController(work.signal) : undefined;
@@ -128,7 +134,7 @@ export class ReplicatedWrite {
     } catch (failure) {
       stop?.abort();
       if (!(failure instanceof MemberFailure)) throw failure;
-      await this.#abandon(lease, group, { ...work, failure });
+      await this.#abandon(lease, group, { ...work, failure, startedAt });
       return undefined;
     } finally {
       stop?.unlink();
@@ -140,7 +146,7 @@ export class ReplicatedWrite {
   async #abandon(
     lease: HeldLease,
     group: WritableGroup,
-    work: { attempts: WriteAttempts; signal: AbortSignal | undefined; failure: MemberFailure },
+    work: { attempts: WriteAttempts; signal: AbortSignal | undefined; failure: MemberFailure; startedAt: number },
   ): Promise<void> {
     const { attempts, signal } = work;
     const { member, error } = work.failure;
@@ -155,7 +161,8 @@ export class ReplicatedWrite {
       await this.#env.clock.sleep(overloadPauseMs * attempts.overloads * (0.5 + this.#env.random.fraction()), signal);
     }
     // Without an answer the groups at hand have to do; the next choice looks again.
-    if (next === "refresh") await lease.refresh().catch((err) => this.#env.log.debug({ err }, "no fresh groups"));
+    if (next === "refresh")
+      await lease.refresh(work.startedAt).catch((err) => this.#env.log.debug({ err }, "no fresh groups"));
   }
 
   #isFull(disk: DiskId): boolean {

@@ -8,6 +8,7 @@ import {
   StorageError,
   type WritableGroup,
 } from "@cairn/protocol";
+import { isSilence } from "../nodes/silence.ts";
 import type { Avoided } from "./group-choice.ts";
 
 const overloadsMax = 8;
@@ -29,6 +30,8 @@ export class WriteAttempts implements Avoided {
   readonly groups: Set<GroupId> = new Set();
   readonly disks: Set<DiskId> = new Set();
   readonly nodes: Set<NodeId> = new Set();
+  /** Disks whose node answered that it cannot take the chunk: other groups come first. */
+  readonly wary: Set<DiskId> = new Set();
   readonly #chunk: ChunkId;
   readonly #failures: MemberFailure[] = [];
   #noGroups: StorageError | undefined;
@@ -58,6 +61,10 @@ export class WriteAttempts implements Avoided {
     }
     this.groups.add(group.id);
     if (isKind(error, "stale", "unauthenticated", "forbidden")) return "refresh";
+    if (isKind(error, "unavailable") && !isSilence(error)) {
+      this.wary.add(member.disk);
+      return "refresh";
+    }
     if (isKind(error, "no-space")) this.disks.add(member.disk);
     else if (!isKind(error, "overloaded")) this.nodes.add(member.node);
     return "go on";
