@@ -47,10 +47,9 @@ export function parsePath(path: string): { readonly names: readonly string[]; re
     throw new StorageError("invalid", "parse path", clip(path), { hint: "A path begins with '/'." });
   }
   checkPathLength(path);
+  if (path === "/") return { names: [], folderOnly: true };
   const folderOnly = path.endsWith("/");
-  const inner = path.slice(1, folderOnly && path.length > 1 ? -1 : undefined);
-  if (inner === "") return { names: [], folderOnly: true };
-  const names = inner.split("/");
+  const names = path.slice(1, folderOnly ? -1 : undefined).split("/");
   for (const name of names) nameBytes(name);
   return { names, folderOnly };
 }
