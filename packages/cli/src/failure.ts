@@ -70,7 +70,7 @@ function failureOfStorageError(error: StorageError): Failure {
   const requestId = error.details["requestId"] ?? error.details["request_id"];
   return new Failure(codeOf(error.kind), messageOf(error), {
     exitCode: exitCodeOf(error.kind),
-    hint: candidatesOf(error) ?? error.hint ?? defaultHints[error.kind],
+    hint: candidatesOf(error) ?? hintOf(error),
     requestId: typeof requestId === "string" ? requestId : undefined,
     cause: error,
   });
@@ -81,18 +81,36 @@ function codeOf(kind: ErrorKind): string {
 }
 
 function messageOf(error: StorageError): string {
-  const cause = error.cause instanceof Error ? ` (${reasonOf(error.cause)})` : "";
+  const subject = plainSubject(error.subject);
+  if (error.operation === "reach server") return `can't reach ${subject}`;
   const phrase = phrases[error.kind];
-  return `cannot ${error.operation}: ${error.subject}${phrase === undefined ? "" : `: ${phrase}`}${cause}`;
+  // A subject is the name of a thing, which needs the phrase, or a sentence that says what is wrong already.
+  const isName = !/\s/.test(subject) || (subject.startsWith("/") && error.kind === "not-found");
+  return `cannot ${error.operation}: ${subject}${isName && phrase !== undefined ? `: ${phrase}` : ""}`;
 }
 
-/** Node wraps what happened to a connection; the innermost error says it. */
-function reasonOf(cause: Error): string {
-  const code = (cause as { code?: unknown }).code;
-  if (code === "ECONNREFUSED") return "connection refused";
-  if (code === "ENOTFOUND") return "no such host";
-  if (cause.cause instanceof Error) return reasonOf(cause.cause);
-  return cause.message || cause.name;
+/** Servers put what they were doing before the subject, and systems their codes into it; people need neither. */
+function plainSubject(subject: string): string {
+  return subject
+    .replace(/^[a-z][a-z ]{2,40}: /, "")
+    .replace(/\b(ECONNREFUSED|ENOTFOUND|ECONNRESET|ETIMEDOUT)\b/g, (code) => {
+      return connectionReasons[code] ?? code;
+    });
+}
+
+const connectionReasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "no such host",
+  ECONNRESET: "connection reset",
+  ETIMEDOUT: "timed out",
+};
+
+/** REST calls its parameter otherwise than this program its option. */
+function hintOf({ hint, kind }: StorageError): string | undefined {
+  if (hint === undefined) return defaultHints[kind];
+  return /onConflict/.test(hint)
+    ? "choose another name, or say what to do with the one that is there (--on-conflict)"
+    : hint;
 }
 
 function candidatesOf(error: StorageError): string | undefined {

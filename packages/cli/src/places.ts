@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import type { Terminal } from "./terminal.ts";
 
 type Where = Pick<Terminal, "env" | "home" | "cwd">;
@@ -26,9 +26,10 @@ export function uploadsFolder(where: Where): string {
   return join(base(where, "XDG_STATE_HOME", [".local", "state"]), "cairn", "uploads");
 }
 
-/** A path as a person would write it: below the home folder with `~`. */
-export function shownPath(path: string, home: string): string {
-  return home !== "" && (path === home || path.startsWith(`${home}/`)) ? `~${path.slice(home.length)}` : path;
+/** A path as a person in `folder` would write it: relative when it lies below, else as it is. */
+export function relativeBelow(folder: string, path: string): string {
+  const way = relative(folder, path);
+  return way === "" || way.startsWith("..") || isAbsolute(way) ? path : way;
 }
 
 /** The variable's value unless it is absent or empty. */

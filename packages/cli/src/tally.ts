@@ -18,6 +18,7 @@ export class Tally {
   #done = 0;
   readonly #failures: Failure[] = [];
   #failed = 0;
+  #heldBack: Failure | undefined;
 
   constructor(output: Output) {
     this.#output = output;
@@ -29,6 +30,7 @@ export class Tally {
 
   succeeded(): void {
     this.#done++;
+    this.#showHeldBack();
   }
 
   /** Notes and shows that one item failed; throws when the failure would hit every other item as well. */
@@ -40,8 +42,10 @@ export class Tally {
       await this.#output.document({ ...failureDocument(failure), path: subject });
       return;
     }
-    const colors = this.#output.messageColors;
-    this.#output.warnLine(`${colors.red("Failed:")} ${escapeControls(failure.message)}`);
+    this.#showHeldBack();
+    // If nothing else comes, this failure is the one that the whole run ends with, and is shown once.
+    if (this.#failed === 1 && this.#done === 0) this.#heldBack = failure;
+    else this.#show(failure);
   }
 
   /** Throws what the whole run failed with: the only failure itself, else a partial one. */
@@ -53,5 +57,15 @@ export class Tally {
       exitCode: exitCodes.partial,
       hint: "mend what is named above, then run the same command again; what is done stays done",
     });
+  }
+
+  #showHeldBack(): void {
+    if (this.#heldBack) this.#show(this.#heldBack);
+    this.#heldBack = undefined;
+  }
+
+  #show(failure: Failure): void {
+    const colors = this.#output.messageColors;
+    this.#output.warnLine(`${colors.red("Failed:")} ${escapeControls(failure.message)}`);
   }
 }

@@ -5,6 +5,8 @@ import type { Entry } from "@cairn/protocol";
 import type { Command } from "commander";
 import type { Act, CommandContext } from "../command-context.ts";
 import { showDownload } from "../download/downloaded-item.ts";
+import { downloadFile } from "../download/file-download.ts";
+import { FolderDownload } from "../download/folder-download.ts";
 import { isSafeName } from "../download/remote-tree.ts";
 import { addExamples } from "../examples.ts";
 import { localFailure, usageFailure } from "../failure.ts";
@@ -50,7 +52,6 @@ async function download(
   }
   const output = resolve(context.terminal.cwd, options.output);
   if (entry.kind === "folder") {
-    const { FolderDownload } = await import("../download/folder-download.ts");
     const run = new FolderDownload(context, client, { force: options.force ?? false, transfers: options.transfers });
     await run.run({ entry, output });
     return undefined;
@@ -63,7 +64,6 @@ async function toFile(
   client: CairnClient,
   { entry, output, options }: { entry: Entry; output: string; options: DownloadCommandOptions },
 ): Promise<undefined> {
-  const { downloadFile } = await import("../download/file-download.ts");
   const state = { bytesDone: 0, bytesTotal: entry.size, bytesKnown: 0, filesDone: 0, filesTotal: 1 };
   using progress = new TransferProgress(context.output, "Downloading", () => state);
   progress.start(context.terminal, context.options.progress ?? "auto");
@@ -77,7 +77,7 @@ async function toFile(
     },
   );
   progress[Symbol.dispose]();
-  await showDownload(context.output, { action, entry, output });
+  await showDownload(context, { action, entry, output });
   if (context.output.format === "json") await context.output.document(summaryOf(entry, action, progress.elapsedMs));
   const known = state.bytesKnown > 0 ? ` (${formatBytes(state.bytesKnown)} were there already)` : "";
   if (action === "downloaded") {

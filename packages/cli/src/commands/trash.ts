@@ -7,6 +7,7 @@ import { formatAge, formatBytes, formatItems, formatTime } from "../format.ts";
 import { durationValue } from "../option-values.ts";
 import { entryResource } from "../resource.ts";
 import { renderTable } from "../table.ts";
+import { trashedEntries } from "../trashed-entries.ts";
 
 interface EmptyCommandOptions {
   readonly olderThan?: number;
@@ -36,7 +37,7 @@ export function addTrashCommand(program: Command, act: Act): void {
 async function listTrash(context: CommandContext): Promise<undefined> {
   const { output } = context;
   const entries: Entry[] = [];
-  for await (const entry of trashed(context)) entries.push(entry);
+  for await (const entry of trashedEntries(context)) entries.push(entry);
   switch (output.format) {
     case "json":
       await output.document({ items: entries.map(entryResource), totalCount: entries.length });
@@ -53,16 +54,6 @@ async function listTrash(context: CommandContext): Promise<undefined> {
       if (entries.length === 0) output.note("The trash is empty.");
       else await output.line(trashTable(entries));
   }
-}
-
-async function* trashed(context: CommandContext): AsyncGenerator<Entry> {
-  const client = await context.client();
-  let cursor: string | undefined;
-  do {
-    const page = await client.listTrash({ cursor, pageSize: 1000, signal: context.signal });
-    yield* page.items;
-    cursor = page.cursor;
-  } while (cursor !== undefined);
 }
 
 function trashTable(entries: readonly Entry[]): string {
@@ -98,7 +89,7 @@ async function emptyTrash(context: CommandContext, options: EmptyCommandOptions)
 
 async function countTrashed(context: CommandContext, before: number | undefined): Promise<number> {
   let count = 0;
-  for await (const { trashedAt } of trashed(context)) if ((trashedAt ?? 0) < (before ?? Infinity)) count++;
+  for await (const { trashedAt } of trashedEntries(context)) if ((trashedAt ?? 0) < (before ?? Infinity)) count++;
   return count;
 }
 

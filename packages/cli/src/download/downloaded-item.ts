@@ -1,6 +1,7 @@
 import type { Entry } from "@cairn/protocol";
+import type { CommandContext } from "../command-context.ts";
 import { escapeControls } from "../format.ts";
-import type { Output } from "../output.ts";
+import { relativeBelow } from "../places.ts";
 import { entryResource } from "../resource.ts";
 
 /** What became of one file. */
@@ -11,8 +12,9 @@ export interface DownloadedItem {
   readonly output: string;
 }
 
-export async function showDownload(output: Output, item: DownloadedItem): Promise<void> {
+export async function showDownload({ output, terminal }: CommandContext, item: DownloadedItem): Promise<void> {
   const { action, entry } = item;
+  const shown = relativeBelow(terminal.cwd, item.output);
   switch (output.format) {
     case "json":
       await output.document({ type: "item", action, output: item.output, entry: entryResource(entry) });
@@ -21,11 +23,11 @@ export async function showDownload(output: Output, item: DownloadedItem): Promis
       await output.line(entry.id);
       return;
     case "plain":
-      await output.fields([entry.id, item.output, entry.size, action]);
+      await output.fields([entry.id, shown, entry.size, action]);
       return;
     case "human": {
       const remark = action === "unchanged" ? output.colors.dim("  (there already)") : "";
-      await output.line(`${output.colors.cyan(entry.id)}  ${escapeControls(item.output)}${remark}`);
+      await output.line(`${output.colors.cyan(entry.id)}  ${escapeControls(shown)}${remark}`);
     }
   }
 }

@@ -87,7 +87,7 @@ export class FolderDownload {
       if (action === "unchanged") this.#counts.unchanged++;
       this.#moving.delete(entry);
       this.#tally.succeeded();
-      await showDownload(this.#context.output, { action, entry, output });
+      await showDownload(this.#context, { action, entry, output });
     } catch (error) {
       this.#moving.delete(entry);
       this.#context.signal.throwIfAborted();

@@ -202,9 +202,13 @@ export class UploadRun {
     }
     const known = bytesKnown > 0 ? ` (${formatBytes(bytesKnown)} were there already)` : "";
     const speed = elapsedMs > 0 ? ` at ${formatBytes(Math.round((bytes - bytesKnown) / (elapsedMs / 1000)))}/s` : "";
-    output.note(
-      `Uploaded ${formatItems(files - skipped, "file")}, ${formatBytes(bytes)}${known} in ${formatDuration(elapsedMs)}${speed}.`,
-    );
+    const stored = files - skipped - unchanged;
+    const rest = [
+      ...(unchanged > 0 ? [`${formatItems(unchanged, "file")} there already`] : []),
+      ...(skipped > 0 ? [`${formatItems(skipped, "file")} skipped`] : []),
+    ];
+    const what = stored > 0 || rest.length === 0 ? [`Uploaded ${formatItems(stored, "file")}`, ...rest] : rest;
+    output.note(`${what.join(", ")} · ${formatBytes(bytes)}${known} in ${formatDuration(elapsedMs)}${speed}.`);
   }
 }
 
