@@ -46,14 +46,20 @@ export function fromBase64Url(text: string): Uint8Array {
   let written = 0;
   for (const digit of text) {
     const value = base64Alphabet.indexOf(digit);
-    if (value < 0) throw new StorageError("invalid", "decode base64url", text.slice(0, 80));
+    if (value < 0) throw notBase64Url(text);
     word = ((word << 6) | value) & 0xffff;
     bits += 6;
     if (bits < 8) continue;
     bits -= 8;
     bytes[written++] = (word >> bits) & 255;
   }
+  // One spelling for each value: no lone last digit, and no bits that are not part of a byte.
+  if (bits === 6 || (word & ((1 << bits) - 1)) !== 0) throw notBase64Url(text);
   return bytes;
+}
+
+function notBase64Url(text: string): StorageError {
+  return new StorageError("invalid", "decode base64url", text.slice(0, 80));
 }
 
 /** The UTF-8 bytes of a text; a lone surrogate becomes U+FFFD. */

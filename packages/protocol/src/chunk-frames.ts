@@ -12,6 +12,7 @@ import {
   parseGroupId,
 } from "./ids.ts";
 import { limits } from "./limits.ts";
+import { tokenCharactersMax } from "./token.ts";
 
 /** The framed bodies of batch requests and of chunk reads, byte by byte in docs/api/chunk.md. All little-endian. */
 const putMagic = 0x50_4e_52_43; // "CRNP"
@@ -60,6 +61,10 @@ export function decodePutBatch(body: Uint8Array): ChunkWrite[] {
   if (offset !== body.length) throw malformed("bytes are left over");
   return writes;
 }
+
+/** Bytes that all heads of a batch can have beside the payloads. */
+export const batchHeadBytesMax: number =
+  12 + limits.batchChunksMax * (4 + tokenCharactersMax + Math.max(putHeaderBytes, getItemBytes));
 
 /** One whole-chunk read of a batch. */
 export interface FramedRead {
@@ -147,14 +152,12 @@ export function decodeBlocks(
     if (actual !== crc) throw new StorageError("corrupt", "read chunk", `block ${block} does not match its CRC`);
     crcs[block] = crc;
   }
-  const blocks = {
-    generation: parseGeneration(Number(view.getBigUint64(start, true))),
-    chunkLength: view.getUint32(start + 8, true),
-    offset: view.getUint32(start + 12, true),
-    crcs,
-    bytes,
-  };
-  return { blocks, end };
+  const generation = Number(view.getBigUint64(start, true));
+  const chunkLength = view.getUint32(start + 8, true);
+  const offset = view.getUint32(start + 12, true);
+  const fits = offset % crcBlockBytes === 0 && offset + length <= chunkLength && generation > 0;
+  if (!fits || !Number.isSafeInteger(generation)) throw cutOff();
+  return { blocks: { generation: parseGeneration(generation), chunkLength, offset, crcs, bytes }, end };
 }
 
 /** Head of a batch: magic 4, token count 4, item count 4, then per token: length 4 and the text. */
@@ -187,6 +190,7 @@ function decodeHead(body: Uint8Array, magic: number): { tokens: string[]; count:
   for (let index = 0; index < tokenCount; index++) {
     const length = end + 4 <= body.length ? view.getUint32(end, true) : Number.POSITIVE_INFINITY;
     if (end + 4 + length > body.length) throw malformed("a token is cut off");
+    if (length > tokenCharactersMax) throw malformed("a token is too long");
     tokens.push(fromUtf8(body.subarray(end + 4, end + 4 + length)));
     end += 4 + length;
   }

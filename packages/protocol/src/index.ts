@@ -11,6 +11,7 @@ export {
   utf8,
 } from "./bytes.ts";
 export {
+  batchHeadBytesMax,
   type ChunkBlocks,
   crcBlockBytes,
   decodeBlocks,
@@ -79,6 +80,7 @@ export {
   type ReadClaims,
   signToken,
   type TokenClaims,
+  tokenCharactersMax,
   verifyToken,
   type WriteClaims,
 } from "./token.ts";

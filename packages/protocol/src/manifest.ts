@@ -1,6 +1,7 @@
 import { assert } from "./assert.ts";
 import { StorageError } from "./errors.ts";
 import { type ChunkId, chunkIdFromHash, type GroupId, hashOfChunkId, parseGroupId } from "./ids.ts";
+import { limits } from "./limits.ts";
 
 /** One chunk of a version, in the order of the file. */
 export interface ManifestEntry {
@@ -29,6 +30,7 @@ export function encodeManifest(entries: readonly ManifestEntry[]): Uint8Array {
   entries.forEach((entry, index) => {
     const offset = index * manifestEntryBytes;
     assert(entry.group < 2 ** 32, "a manifest keeps group ids in 4 bytes");
+    assert(entry.length > 0 && entry.length < 2 ** 32, "a chunk has at least one byte, and its length fits 4 bytes");
     bytes.set(hashOfChunkId(entry.id), offset);
     view.setUint32(offset + 32, entry.length, true);
     view.setUint32(offset + 36, entry.group, true);
@@ -36,7 +38,7 @@ export function encodeManifest(entries: readonly ManifestEntry[]): Uint8Array {
   return bytes;
 }
 
-/** Throws corrupt unless the bytes are whole entries. */
+/** Throws corrupt unless the bytes are whole entries that can be. */
 export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
   if (bytes.length % manifestEntryBytes !== 0) {
     throw new StorageError("corrupt", "decode manifest", `${bytes.length} bytes are not whole entries`);
@@ -44,10 +46,11 @@ export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / manifestEntryBytes }, (_, index) => {
     const offset = index * manifestEntryBytes;
-    return {
-      id: chunkIdFromHash(bytes.subarray(offset, offset + 32)),
-      length: view.getUint32(offset + 32, true),
-      group: parseGroupId(view.getUint32(offset + 36, true)),
-    };
+    const length = view.getUint32(offset + 32, true);
+    const group = view.getUint32(offset + 36, true);
+    if (length === 0 || length > limits.chunkBytesMax || group === 0) {
+      throw new StorageError("corrupt", "decode manifest", `entry ${index}: ${length} bytes in group ${group}`);
+    }
+    return { id: chunkIdFromHash(bytes.subarray(offset, offset + 32)), length, group: parseGroupId(group) };
   });
 }

@@ -1,5 +1,5 @@
 import { equalConstantTime, fromBase64Url, toBase64Url, utf8 } from "./bytes.ts";
-import { StorageError } from "./errors.ts";
+import { isKind, StorageError } from "./errors.ts";
 import {
   type DiskId,
   type GroupId,
@@ -48,6 +48,9 @@ export type TokenClaims = WriteClaims | ReadClaims | CommandClaims;
 /** HMAC-SHA256 of a message. */
 export type Mac = (message: Uint8Array) => Uint8Array;
 
+/** A longer text is no token. */
+export const tokenCharactersMax = 512;
+
 /** Bytes of the HMAC that a token and a receipt carry. */
 export const macBytes = 16;
 
@@ -64,7 +67,7 @@ export function signToken(cluster: string, claims: TokenClaims, mac: Mac): strin
 export function verifyToken(cluster: string, token: string, mac: Mac, wallMs: number): TokenClaims {
   const end = token.lastIndexOf(".");
   const body = token.slice(0, Math.max(end, 0));
-  if (end < 0 || token.length > 512) throw refusal("it is not a token");
+  if (end < 0 || token.length > tokenCharactersMax) throw refusal("it is not a token");
   let given: Uint8Array;
   try {
     given = fromBase64Url(token.slice(end + 1));
@@ -72,9 +75,18 @@ export function verifyToken(cluster: string, token: string, mac: Mac, wallMs: nu
     throw refusal("it is not a token");
   }
   if (!equalConstantTime(given, macOf(cluster, body, mac))) throw refusal("its signature is wrong");
-  const claims = parse(body);
+  const claims = parseSigned(body);
   if (claims.expiresAt <= wallMs) throw refusal("it has expired");
   return claims;
+}
+
+/** What a newer or damaged signer wrote is no right that this version could grant. */
+function parseSigned(body: string): TokenClaims {
+  try {
+    return parse(body);
+  } catch (cause) {
+    throw isKind(cause, "unauthenticated") ? cause : refusal("its claims make no sense");
+  }
 }
 
 function spell(claims: TokenClaims): string {
@@ -98,7 +110,7 @@ function spell(claims: TokenClaims): string {
 
 function parse(body: string): TokenClaims {
   const [kind, ...fields] = body.split(".");
-  const number = (index: number): number => Number(fields[index]);
+  const number = (index: number): number => wholeNumber(fields[index]);
   if (kind === "w1" && fields.length === 6) {
     return {
       kind: "write",
@@ -106,7 +118,7 @@ function parse(body: string): TokenClaims {
       epoch: number(1),
       lease: parseLeaseId(number(2)),
       chunkBytesMax: number(3),
-      disks: (fields[4] ?? "").split("-").map((disk) => parseDiskId(Number(disk))),
+      disks: (fields[4] ?? "").split("-").map((disk) => parseDiskId(wholeNumber(disk))),
       expiresAt: number(5),
     };
   }
@@ -122,6 +134,13 @@ function parse(body: string): TokenClaims {
     };
   }
   throw refusal("its kind is unknown");
+}
+
+/** Decimal digits only: NaN as an end would never come. */
+function wholeNumber(text: string | undefined): number {
+  const value = /^\d{1,16}$/.test(text ?? "") ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value)) throw refusal("a number is expected");
+  return value;
 }
 
 function macOf(cluster: string, body: string, mac: Mac): Uint8Array {
