@@ -22,6 +22,7 @@ interface LedgerEntry {
   readonly kind: "put" | "delete";
   readonly group: GroupId;
   readonly chunk: TestChunk;
+  readonly epoch: number;
   readonly begun: number;
   acknowledged: number | undefined;
 }
@@ -71,9 +72,9 @@ class Run {
   }
 
   /** Clients send again what was not acknowledged. */
-  async repeat(engine: DiskEngine, epoch: number): Promise<void> {
+  async repeat(engine: DiskEngine): Promise<void> {
     for (const entry of this.ledger.filter((it) => it.acknowledged === undefined)) {
-      const { kind, group, chunk } = entry;
+      const { kind, group, chunk, epoch } = entry;
       const [outcome] =
         kind === "put"
           ? [await engine.put(putOf(chunk, { group, epoch }))]
@@ -84,7 +85,7 @@ class Run {
 
   async put(engine: DiskEngine, group: GroupId, sizes: readonly number[], epoch = 1): Promise<TestChunk[]> {
     const chunks = await Promise.all(sizes.map((size) => chunkOf(hasher, this.#number++, size)));
-    const entries = chunks.map((chunk) => this.#begin("put", group, chunk));
+    const entries = chunks.map((chunk) => this.#begin("put", group, { chunk, epoch }));
     const outcomes = await engine.putMany(chunks.map((chunk) => putOf(chunk, { group, epoch })));
     for (const [index, outcome] of outcomes.entries()) if (outcome.ok) this.#acknowledge(entries[index]);
     return chunks;
@@ -93,7 +94,7 @@ class Run {
   async delete(engine: DiskEngine, group: GroupId, chunks: readonly (TestChunk | undefined)[]): Promise<void> {
     // Nobody deletes what was never acknowledged and may still be sent again.
     const there = chunks.filter((chunk) => chunk !== undefined).filter((chunk) => this.#isAcknowledged(chunk));
-    const entries = there.map((chunk) => this.#begin("delete", group, chunk));
+    const entries = there.map((chunk) => this.#begin("delete", group, { chunk, epoch: 0 }));
     const outcomes = await engine.deleteExact(there.map(({ id, generation }) => ({ group, id, generation })));
     for (const [index, outcome] of outcomes.entries()) if (outcome.ok) this.#acknowledge(entries[index]);
   }
@@ -102,8 +103,8 @@ class Run {
     return this.ledger.some((it) => it.kind === "put" && it.chunk === chunk && it.acknowledged !== undefined);
   }
 
-  #begin(kind: "put" | "delete", group: GroupId, chunk: TestChunk): LedgerEntry {
-    const entry = { kind, group, chunk, begun: this.disk.operations.length, acknowledged: undefined };
+  #begin(kind: "put" | "delete", group: GroupId, write: { chunk: TestChunk; epoch: number }): LedgerEntry {
+    const entry = { kind, group, ...write, begun: this.disk.operations.length, acknowledged: undefined };
     this.ledger.push(entry);
     return entry;
   }
@@ -231,7 +232,7 @@ describe("after a power cut at any moment", () => {
 });
 
 describe("after the process was killed, restarted, and only then the power was cut", () => {
-  const places = engineCrashPoints.flatMap((name) => [1, 2, 4].map((count) => ({ name, count })));
+  const places = engineCrashPoints.flatMap((name) => [1, 2, 3, 4, 5].map((count) => ({ name, count })));
   test.each(places)("killed at $name, time $count", { timeout: 120_000 }, async ({ name, count }) => {
     const run = new Run();
     run.killAt(name, count);
@@ -256,8 +257,9 @@ describe("when one sync fails, later syncs succeed, and the power is cut", () =>
 async function restartAndExamine(run: Run): Promise<readonly string[]> {
   const first = run.disk.operations.length;
   const engine = await run.restart();
-  await run.repeat(engine, 9);
-  await run.put(engine, group2, [333], 9);
+  // No new epoch: its checkpoint would sync the folder, and hide what is missing.
+  await run.repeat(engine);
+  await run.put(engine, group2, [333]);
   const { states, violations } = await examine(run, { first });
   expect(states).toBeGreaterThan(10);
   return violations;

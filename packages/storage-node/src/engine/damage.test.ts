@@ -330,7 +330,7 @@ describe("the index of a sealed group is only a help", () => {
     ["cut off", (bytes) => bytes.slice(0, bytes.length - 1)],
     ["longer", (bytes) => Buffer.concat([bytes, new Uint8Array(1)])],
     ["damaged in its header", (bytes) => bytes.fill(0xff, 20, 21)],
-    ["damaged in its radix table", (bytes) => bytes.fill(0xff, 9000, 9001)],
+    ["damaged in its table of pages", (bytes) => bytes.fill(0x5a, 4097, 4098)],
     ["damaged in a page of entries", (bytes) => bytes.fill(0xff, bytes.length - 4000, bytes.length - 3999)],
     ["of another disk", (_, other) => other],
   ];

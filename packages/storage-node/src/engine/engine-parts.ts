@@ -59,6 +59,7 @@ export const engineOptions: EngineOptions = {
 
 /** The names of all crash points of the engine; a test sees that each is reached. */
 export const engineCrashPoints: readonly string[] = [
+  "engine.group.after-folder",
   "engine.open.before-reopen",
   "engine.checkpoint.before-write",
   "engine.checkpoint.after-write",

@@ -5,7 +5,7 @@ import { type GroupCheckpoint, readCheckpoint, tombstoneSegment } from "./group-
 import { RunningDigest } from "./group-digest.ts";
 import { Quarantine } from "./quarantine.ts";
 import { recordBytes } from "./record-format.ts";
-import { type IndexSummary, readIndexSummary } from "./sealed-index.ts";
+import { readSealedIndex, type SealedIndex } from "./sealed-index.ts";
 import { fileSize, readSegment, type SegmentFile } from "./segment-check.ts";
 import { segmentHeaderBytes, segmentName, segmentNumber } from "./segment-format.ts";
 import { SegmentWriter } from "./segment-writer.ts";
@@ -23,8 +23,8 @@ export interface RecoveredGroup {
   readonly tombstoneBytes: number;
   /** Records of a group that is still open, or whose index has to be built again. */
   readonly table: ChunkTable | undefined;
-  /** Of the index of a sealed group; there is a table or a summary. */
-  readonly summary: IndexSummary | undefined;
+  /** Of a sealed group; there is a table or an index. */
+  readonly index: SealedIndex | undefined;
   readonly sealed: boolean;
   readonly nextSequence: number;
   /** Number and bytes of each segment in order. */
@@ -48,15 +48,15 @@ export async function recoverGroup(parts: EngineParts, group: GroupId, folder: s
   const files = await segmentFiles(parts, place);
   const segments = files.map(({ number, bytes }) => ({ number, bytes }));
   const shared = { checkpoint, quarantine, ...(await recoverTombstones(parts, place)) };
-  const summary = await readIndexSummary(parts.disk, `${folder}/${indexFile}`, {
+  const index = await readSealedIndex(parts.disk, `${folder}/${indexFile}`, {
     group,
     disk: parts.identity.uuid,
     segments,
     crc32c: parts.crc32c,
   });
-  if (!summary) return { ...shared, summary, ...(await rebuild(parts, place, files)) };
-  const { nextSequence } = summary;
-  return { ...shared, summary, table: undefined, sealed: true, nextSequence, segments, writer: undefined };
+  if (!index) return { ...shared, index, ...(await rebuild(parts, place, files)) };
+  const { nextSequence } = index;
+  return { ...shared, index, table: undefined, sealed: true, nextSequence, segments, writer: undefined };
 }
 
 /** Reads the records of a sealed group from its segments, for an index that turned out to be damaged. */

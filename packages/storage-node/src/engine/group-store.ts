@@ -31,7 +31,7 @@ import {
 import type { QuarantinedPlace } from "./quarantine.ts";
 import { encodeRecord, recordBytes } from "./record-format.ts";
 import { readRecord } from "./record-read.ts";
-import { writeSealedIndex } from "./sealed-index.ts";
+import { type SealedIndex, writeSealedIndex } from "./sealed-index.ts";
 import { type EntryKey, SealedRecords, type TableEntry } from "./sealed-records.ts";
 import { segmentName } from "./segment-format.ts";
 
@@ -84,6 +84,7 @@ export class GroupStore implements AsyncDisposable {
     const folder = `g/${id}`;
     if (!(await parts.disk.exists(folder))) {
       await parts.disk.makeFolder(folder);
+      parts.crashPoint("engine.group.after-folder");
       await parts.disk.syncFolder("g");
     }
     const state = await recoverGroup(parts, id, folder);
@@ -93,9 +94,9 @@ export class GroupStore implements AsyncDisposable {
       // The process may have ended between the seal and its index.
       if (state.sealed) await store.#moveToIndex(state.table);
     } else {
-      assert(state.summary, "a group without a table has an index");
-      store.#index = store.#openIndex(state.summary.records);
-      store.#digest = await store.#sealedDigest(state.summary);
+      assert(state.index, "a group without a table has an index");
+      store.#index = store.#openIndex(state.index);
+      store.#digest = await store.#sealedDigest(state.index);
     }
     return store;
   }
@@ -256,32 +257,33 @@ export class GroupStore implements AsyncDisposable {
 
   async #moveToIndex(table: ChunkTable): Promise<void> {
     this.#parts.crashPoint("engine.seal.before-index");
-    await this.#writeIndex(table);
+    const index = await this.#writeIndex(table);
     this.#parts.crashPoint("engine.seal.after-index");
-    this.#index = this.#openIndex(table.count);
+    this.#index = this.#openIndex(index);
     this.#table = undefined;
   }
 
-  async #writeIndex(table: ChunkTable): Promise<void> {
+  async #writeIndex(table: ChunkTable): Promise<SealedIndex> {
     const { disk, identity, crc32c, files } = this.#parts;
     const { records, bytes, xor } = liveDigest(table, () => true);
     const { nextSequence } = this.#appender;
     const segments = this.#appender.segments();
     const summary = { group: this.id, disk: identity.uuid, segments, records, bytes, digest: xor, nextSequence };
     const path = `${this.#folder}/${indexFile}`;
-    await writeSealedIndex(disk, path, { table, summary, crc32c });
+    const index = await writeSealedIndex(disk, path, { table, summary, crc32c });
     await files.forget(path);
+    return index;
   }
 
-  #openIndex(count: number): SealedRecords {
-    const rebuild = async (): Promise<number> => {
+  #openIndex(index: SealedIndex): SealedRecords {
+    const rebuild = async (): Promise<SealedIndex> => {
       const place = { folder: this.#folder, quarantine: this.#state.quarantine };
       const table = await readSealedGroup(this.#parts, this.id, place);
-      await this.#writeIndex(table);
+      const made = await this.#writeIndex(table);
       this.#digest = this.#digestOf(table);
-      return table.count;
+      return made;
     };
-    return new SealedRecords(this.#parts, { path: `${this.#folder}/${indexFile}`, count, rebuild });
+    return new SealedRecords(this.#parts, { path: `${this.#folder}/${indexFile}`, index, rebuild });
   }
 
   #digestOf(table: ChunkTable): RunningDigest {

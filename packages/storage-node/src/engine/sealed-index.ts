@@ -5,17 +5,15 @@ import { type ChunkTable, type Location, readTableEntry, writeTableEntry } from 
 import type { Crc32c } from "./record-format.ts";
 
 /**
- * The sorted index of a sealed group (docs/formats/segment.md): a header page, a radix table over the first two bytes
- * of the hash, and pages of 85 entries with a CRC each. One look-up reads one or two pages and keeps nothing in memory.
+ * The sorted index of a sealed group (docs/formats/segment.md): a header page, a table with the beginning of each page's
+ * first hash, and pages of 85 entries with a CRC each. The table stays in memory, 4 bytes for 85 chunks; a look-up then
+ * reads one page.
  */
 const indexMagic = 0x49_4e_52_43; // "CRNI"
 const indexVersion = 1;
 const segmentList = 72;
 const pageBytes = 4096;
 const entriesPerPage = 85;
-const radixBuckets = 65_536;
-const radixBytes = (radixBuckets + 1) * 4;
-const firstPage = pageBytes + Math.ceil(radixBytes / pageBytes) * pageBytes;
 
 /** What an index must agree with to be believed. */
 export interface IndexedSegments {
@@ -34,37 +32,39 @@ export interface IndexSummary extends IndexedSegments {
   readonly nextSequence: number;
 }
 
+/** An index as it is kept in memory. */
+export interface SealedIndex extends IndexSummary {
+  /** The first 32 bits of the first hash of each page. */
+  readonly fences: Uint32Array;
+}
+
 export async function writeSealedIndex(
   disk: Disk,
   path: string,
   { table, summary, crc32c }: { table: ChunkTable; summary: IndexSummary; crc32c: Crc32c },
-): Promise<void> {
+): Promise<SealedIndex> {
   const order = table.sorted();
   const pages = Math.ceil(order.length / entriesPerPage);
   const body = new Uint8Array(pages * pageBytes);
-  const radix = new Uint32Array(radixBuckets + 1);
-  for (const [rank, index] of order.entries()) {
-    const { hash, location } = table.at(index);
-    const page = body.subarray(Math.floor(rank / entriesPerPage) * pageBytes).subarray(0, pageBytes);
-    writeTableEntry(page, viewOf(page), rank % entriesPerPage, hash, location);
-    const bucket = bucketOf(hash);
-    radix[bucket + 1] = (radix[bucket + 1] ?? 0) + 1;
+  const fences = new Uint32Array(pages);
+  for (let number = 0; number < pages; number++) {
+    const page = body.subarray(number * pageBytes, (number + 1) * pageBytes);
+    const view = viewOf(page);
+    for (const [place, index] of order.subarray(number * entriesPerPage, (number + 1) * entriesPerPage).entries()) {
+      const { hash, location } = table.at(index);
+      writeTableEntry(page, view, place, hash, location);
+      if (place === 0) fences[number] = beginningOf(hash);
+    }
+    view.setUint32(pageBytes - 4, crc32c(page.subarray(0, pageBytes - 4)), true);
   }
-  for (let bucket = 1; bucket <= radixBuckets; bucket++)
-    radix[bucket] = (radix[bucket] ?? 0) + (radix[bucket - 1] ?? 0);
-  for (let start = 0; start < body.length; start += pageBytes) {
-    const page = body.subarray(start, start + pageBytes);
-    viewOf(page).setUint32(pageBytes - 4, crc32c(page.subarray(0, pageBytes - 4)), true);
-  }
-  const radixPage = new Uint8Array(firstPage - pageBytes);
-  radix.forEach((count, bucket) => {
-    viewOf(radixPage).setUint32(bucket * 4, count, true);
-  });
-  await writeWholeFile(disk, path, [encodeHeader(summary, radixPage, crc32c), radixPage, body]);
+  const fencePages = new Uint8Array(fencePagesBytes(pages));
+  for (const [number, fence] of fences.entries()) viewOf(fencePages).setUint32(number * 4, fence, true);
+  await writeWholeFile(disk, path, [encodeHeader(summary, fencePages, crc32c), fencePages, body]);
+  return { ...summary, fences };
 }
 
 /** The header page, field by field in docs/formats/segment.md. */
-function encodeHeader(summary: IndexSummary, radix: Uint8Array, crc32c: Crc32c): Uint8Array {
+function encodeHeader(summary: IndexSummary, fencePages: Uint8Array, crc32c: Crc32c): Uint8Array {
   const header = new Uint8Array(pageBytes);
   const view = viewOf(header);
   view.setUint32(0, indexMagic, true);
@@ -73,7 +73,7 @@ function encodeHeader(summary: IndexSummary, radix: Uint8Array, crc32c: Crc32c):
   view.setBigUint64(16, BigInt(summary.bytes), true);
   view.setBigUint64(24, summary.digest, true);
   view.setBigUint64(32, BigInt(summary.nextSequence), true);
-  view.setUint32(40, crc32c(radix), true);
+  view.setUint32(40, crc32c(fencePages), true);
   view.setUint32(44, summary.segments.length, true);
   view.setBigUint64(48, BigInt(summary.group), true);
   header.set(fromHex(summary.disk), 56);
@@ -85,40 +85,44 @@ function encodeHeader(summary: IndexSummary, radix: Uint8Array, crc32c: Crc32c):
   return header;
 }
 
-/** The summary of an index that is whole and speaks of exactly these segments; undefined means: build it again. */
-export async function readIndexSummary(
+/** An index that is whole and speaks of exactly these segments; undefined means: make it anew. */
+export async function readSealedIndex(
   disk: Disk,
   path: string,
   { group, disk: uuid, segments, crc32c }: IndexedSegments & { crc32c: Crc32c },
-): Promise<IndexSummary | undefined> {
+): Promise<SealedIndex | undefined> {
   const file = await openIfThere(disk, path);
   if (!file) return undefined;
   try {
-    const head = new Uint8Array(firstPage);
-    if ((await file.read(head, 0)) !== firstPage) return undefined;
-    const summary = decodeHeader(head, crc32c);
+    const header = new Uint8Array(pageBytes);
+    if ((await file.read(header, 0)) !== pageBytes) return undefined;
+    const summary = decodeHeader(header, crc32c);
     if (!summary || summary.group !== group || summary.disk !== uuid) return undefined;
-    if ((await file.size()) !== firstPage + Math.ceil(summary.records / entriesPerPage) * pageBytes) return undefined;
-    const same =
+    const sameSegments =
       summary.segments.length === segments.length &&
       summary.segments.every(
         ({ number, bytes }, index) => number === segments[index]?.number && bytes === segments[index]?.bytes,
       );
-    return same ? summary : undefined;
+    const pages = Math.ceil(summary.records / entriesPerPage);
+    const size = pageBytes + fencePagesBytes(pages) + pages * pageBytes;
+    if (!sameSegments || (await file.size()) !== size) return undefined;
+    const fencePages = new Uint8Array(fencePagesBytes(pages));
+    if ((await file.read(fencePages, pageBytes)) !== fencePages.length) return undefined;
+    if (viewOf(header).getUint32(40, true) !== crc32c(fencePages)) return undefined;
+    const view = viewOf(fencePages);
+    return { ...summary, fences: Uint32Array.from({ length: pages }, (_, page) => view.getUint32(page * 4, true)) };
   } finally {
     await file.close();
   }
 }
 
-function decodeHeader(head: Uint8Array, crc32c: Crc32c): IndexSummary | undefined {
-  const view = viewOf(head);
-  const sound =
-    view.getUint32(0, true) === indexMagic && view.getUint32(4, true) === crc32c(head.subarray(8, pageBytes));
-  if (!sound || view.getUint32(8, true) !== indexVersion) return undefined;
-  if (view.getUint32(40, true) !== crc32c(head.subarray(pageBytes))) return undefined;
+function decodeHeader(header: Uint8Array, crc32c: Crc32c): IndexSummary | undefined {
+  const view = viewOf(header);
+  if (view.getUint32(0, true) !== indexMagic || view.getUint32(8, true) !== indexVersion) return undefined;
+  if (view.getUint32(4, true) !== crc32c(header.subarray(8))) return undefined;
   return {
     group: Number(view.getBigUint64(48, true)) as GroupId,
-    disk: toHex(head.subarray(56, 72)),
+    disk: toHex(header.subarray(56, 72)),
     segments: Array.from({ length: view.getUint32(44, true) }, (_, index) => ({
       number: view.getUint32(segmentList + index * 12, true),
       bytes: Number(view.getBigUint64(segmentList + 4 + index * 12, true)),
@@ -130,55 +134,59 @@ function decodeHeader(head: Uint8Array, crc32c: Crc32c): IndexSummary | undefine
   };
 }
 
-/** All records with this hash. Throws corrupt when a page of the index does not match its CRC. */
-export async function findInIndex(file: DiskFile, hash: Uint8Array, crc32c: Crc32c): Promise<Location[]> {
-  const range = new Uint8Array(8);
-  await readFully(file, range, pageBytes + bucketOf(hash) * 4);
-  const first = viewOf(range).getUint32(0, true);
-  const end = viewOf(range).getUint32(4, true);
-  const found: Location[] = [];
-  for (let rank = first; rank < end; ) {
-    const pageNumber = Math.floor(rank / entriesPerPage);
-    const page = await readPage(file, pageNumber, crc32c);
-    const stop = Math.min(end, (pageNumber + 1) * entriesPerPage);
-    for (; rank < stop; rank++) {
-      const entry = readTableEntry(page, viewOf(page), rank % entriesPerPage);
-      if (compareBytes(entry.hash, hash) === 0) found.push(entry.location);
-    }
-  }
-  return found;
-}
-
 /** Entries in order, from the first whose hash is at or after this one (absent: all), a page of the file at a time. */
 export async function* readIndexEntries(
   file: DiskFile,
-  { from, records, crc32c }: { from: Uint8Array | undefined; records: number; crc32c: Crc32c },
+  { index, from, crc32c }: { index: SealedIndex; from: Uint8Array | undefined; crc32c: Crc32c },
 ): AsyncGenerator<{ hash: Uint8Array; location: Location }> {
-  const range = new Uint8Array(4);
-  if (from) await readFully(file, range, pageBytes + bucketOf(from) * 4);
-  let rank = viewOf(range).getUint32(0, true);
-  while (rank < records) {
-    const page = await readPage(file, Math.floor(rank / entriesPerPage), crc32c);
-    const stop = Math.min(records, (Math.floor(rank / entriesPerPage) + 1) * entriesPerPage);
-    for (; rank < stop; rank++) {
-      const entry = readTableEntry(page, viewOf(page), rank % entriesPerPage);
+  const { fences, records } = index;
+  for (let number = from ? firstPageOf(fences, from) : 0; number < fences.length; number++) {
+    const page = await readPage(file, { number, pages: fences.length, crc32c });
+    const view = viewOf(page);
+    const count = Math.min(entriesPerPage, records - number * entriesPerPage);
+    for (let place = 0; place < count; place++) {
+      const entry = readTableEntry(page, view, place);
       if (!from || compareBytes(entry.hash, from) >= 0) yield entry;
     }
   }
 }
 
-async function readPage(file: DiskFile, number: number, crc32c: Crc32c): Promise<Uint8Array> {
+/** All records with this hash. Throws corrupt when a page of the index does not match its CRC. */
+export async function findInIndex(
+  file: DiskFile,
+  { index, hash, crc32c }: { index: SealedIndex; hash: Uint8Array; crc32c: Crc32c },
+): Promise<Location[]> {
+  const found: Location[] = [];
+  for await (const entry of readIndexEntries(file, { index, from: hash, crc32c })) {
+    if (compareBytes(entry.hash, hash) !== 0) break;
+    found.push(entry.location);
+  }
+  return found;
+}
+
+/** The first page that may hold this hash: the one before the first that begins at or after it. */
+function firstPageOf(fences: Uint32Array, hash: Uint8Array): number {
+  const beginning = beginningOf(hash);
+  let low = 0;
+  let high = fences.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((fences[middle] as number) < beginning) low = middle + 1;
+    else high = middle;
+  }
+  return Math.max(low - 1, 0);
+}
+
+async function readPage(
+  file: DiskFile,
+  { number, pages, crc32c }: { number: number; pages: number; crc32c: Crc32c },
+): Promise<Uint8Array> {
   const page = new Uint8Array(pageBytes);
-  await readFully(file, page, firstPage + number * pageBytes);
-  if (viewOf(page).getUint32(pageBytes - 4, true) !== crc32c(page.subarray(0, pageBytes - 4))) {
+  const read = await file.read(page, pageBytes + fencePagesBytes(pages) + number * pageBytes);
+  if (read !== pageBytes || viewOf(page).getUint32(pageBytes - 4, true) !== crc32c(page.subarray(0, pageBytes - 4))) {
     throw new StorageError("corrupt", "read index", `page ${number} does not match its CRC`);
   }
   return page;
-}
-
-async function readFully(file: DiskFile, buffer: Uint8Array, position: number): Promise<void> {
-  if ((await file.read(buffer, position)) !== buffer.length)
-    throw new StorageError("corrupt", "read index", "it is cut off");
 }
 
 async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
@@ -190,8 +198,12 @@ async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefin
   }
 }
 
-function bucketOf(hash: Uint8Array): number {
-  return ((hash[0] ?? 0) << 8) | (hash[1] ?? 0);
+function fencePagesBytes(pages: number): number {
+  return Math.ceil((pages * 4) / pageBytes) * pageBytes;
+}
+
+function beginningOf(hash: Uint8Array): number {
+  return (((hash[0] ?? 0) << 24) | ((hash[1] ?? 0) << 16) | ((hash[2] ?? 0) << 8) | (hash[3] ?? 0)) >>> 0;
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -1,7 +1,7 @@
 import { compareBytes, isKind } from "@cairn/protocol";
 import type { Location } from "./chunk-table.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { findInIndex, readIndexEntries } from "./sealed-index.ts";
+import { findInIndex, readIndexEntries, type SealedIndex } from "./sealed-index.ts";
 
 export interface TableEntry {
   readonly hash: Uint8Array;
@@ -18,26 +18,27 @@ export interface EntryKey {
 export class SealedRecords {
   readonly #parts: EngineParts;
   readonly #path: string;
-  readonly #rebuild: () => Promise<number>;
+  readonly #rebuild: () => Promise<SealedIndex>;
   #rebuilding: Promise<void> | undefined;
-  /** Entries of the index. */
-  #count: number;
+  #index: SealedIndex;
 
-  /** `rebuild` writes the index anew and tells how many entries it has. */
+  /** `rebuild` writes the index anew. */
   constructor(
     parts: EngineParts,
-    { path, count, rebuild }: { path: string; count: number; rebuild: () => Promise<number> },
+    { path, index, rebuild }: { path: string; index: SealedIndex; rebuild: () => Promise<SealedIndex> },
   ) {
     this.#parts = parts;
     this.#path = path;
-    this.#count = count;
+    this.#index = index;
     this.#rebuild = rebuild;
   }
 
   /** All records with this hash, whatever their generation. */
   find(hash: Uint8Array): Promise<Location[]> {
     const { files, crc32c } = this.#parts;
-    return this.#healing(() => files.use(this.#path, (file) => findInIndex(file, hash, crc32c)));
+    return this.#healing(() =>
+      files.use(this.#path, (file) => findInIndex(file, { index: this.#index, hash, crc32c })),
+    );
   }
 
   /** At most `limit` entries in order, behind `after`, or from the first on. */
@@ -46,7 +47,7 @@ export class SealedRecords {
     return this.#healing(() =>
       files.use(this.#path, async (file) => {
         const entries: TableEntry[] = [];
-        for await (const entry of readIndexEntries(file, { from: after?.hash, records: this.#count, crc32c })) {
+        for await (const entry of readIndexEntries(file, { index: this.#index, from: after?.hash, crc32c })) {
           if (after && !isBehind(entry, after)) continue;
           entries.push({ hash: entry.hash.slice(), location: entry.location });
           if (entries.length === limit) break;
@@ -70,7 +71,7 @@ export class SealedRecords {
 
   async #rebuildOnce(): Promise<void> {
     try {
-      this.#count = await this.#rebuild();
+      this.#index = await this.#rebuild();
     } finally {
       this.#rebuilding = undefined;
     }
