@@ -133,7 +133,7 @@ test("a bad copy is queued for repair once, shows in the placements and lowers t
   await store(3);
   const [first] = members as [TestNode];
   await reports.reportBadCopies([badCopy(1, first), badCopy(1, first, "missing")]);
-  await reports.reportBadCopies([badCopy(1, first)]);
+  await reports.reportBadCopies([badCopy(1, first, "missing")]);
   const rows = await cluster.database.read((sql) =>
     sql.all("SELECT grp, generation, disk, priority, reason FROM repair"),
   );

@@ -60,6 +60,7 @@ test("closed is final: neither commit nor renewal nor time opens it again", asyn
   await cluster.core.leases.close(id);
   expect((await failureOf(gate(id))).kind).toBe("stale");
   expect((await failureOf(cluster.core.leases.renew(id))).kind).toBe("stale");
+  await cluster.clock.advance(30_000);
   await cluster.start();
   await cluster.beatAll(nodes);
   expect((await failureOf(gate(id))).kind).toBe("stale");

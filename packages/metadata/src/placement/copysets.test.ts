@@ -43,6 +43,15 @@ test("every set has its copies on distinct nodes, every node is in a set, and no
   }
 });
 
+test("with so many copies that partners run out, every node is in a set all the same", () => {
+  for (const copies of [7, 8]) {
+    for (let count = copies; count <= 60; count++) {
+      const nodes = nodesOf(count);
+      expect([...partnersOf(copysetsOf(nodes, copies)).keys()].sort(), `${count} nodes`).toEqual([...nodes].sort());
+    }
+  }
+});
+
 test("a large cluster has far fewer copysets than pairs, and nodes carry even shares", () => {
   const sets = copysetsOf(nodesOf(100), 2);
   expect(sets.length).toBeLessThanOrEqual(500);

@@ -159,3 +159,16 @@ test("the wait after a start ends, and then the refusal names who is missing", a
   await cluster.clock.advance(6100);
   expect((await failure).subject).toBe("2 copies need 2 nodes online; online: none; suspect: node-1, node-2");
 });
+
+test("a group that lacks a member is not written to, for whatever number of copies", async () => {
+  await cluster.addNodes(3);
+  const [three] = await cluster.core.placement.writable(3);
+  if (!three) throw new Error("no group");
+  cluster.core.map.putGroup({ ...three, slots: three.slots.slice(0, 2) });
+  for (const copies of [2, 3]) {
+    const groups = await cluster.core.placement.writable(copies);
+    expect(groups.map((group) => group.id)).not.toContain(three.id);
+  }
+  cluster.core.map.putGroup({ ...three, slots: three.slots.map((slot) => ({ ...slot, state: "joining" as const })) });
+  expect((await cluster.core.placement.writable(3)).map((group) => group.id)).not.toContain(three.id);
+});

@@ -1,6 +1,7 @@
 import { type DiskId, limits, type NodeId, parseDiskId, parseNodeId } from "@cairn/protocol";
 import { SeededRandom } from "@cairn/simulator";
 import { expect, test } from "vitest";
+import { copysetsOf } from "./copysets.ts";
 import { type EligibleDisk, groupBytesMax, planGroups } from "./plan-groups.ts";
 
 const tebibyte = 2 ** 40;
@@ -54,6 +55,18 @@ test("a new node gets its groups although there are enough in all", () => {
   const eligible = [...old, disk(4, 4)];
   const planned = planGroups({ copies: 2, nodes: nodesOf(eligible), eligible, usable });
   expect(countOf(planned, 4)).toBe(limits.writableGroupsPerDisk);
+});
+
+test("nodes that are away do not change the copysets: groups stay on those of the whole membership", () => {
+  const nodes = Array.from({ length: 30 }, (_, index) => parseNodeId(`node-${index + 1}`));
+  const listed = new Set(copysetsOf(nodes, 2).map((set) => set.join(" ")));
+  const eligible = nodes.slice(3).map((_, index) => disk(index + 1, index + 4));
+  const planned = planGroups({ copies: 2, nodes, eligible, usable: [] });
+  expect(planned.length).toBeGreaterThan(20);
+  for (const disks of planned) {
+    const set = disks.map((id) => eligible.find((item) => item.disk === id)?.node).sort();
+    expect(listed.has(set.join(" "))).toBe(true);
+  }
 });
 
 test("when no copyset is whole, the eligible nodes make their own: writes go on while enough nodes are there", () => {

@@ -92,6 +92,8 @@ export class CountingDatabase implements SqlDatabase {
   writes = 0;
   /** When set, every write fails with it. */
   failure: StorageError | undefined;
+  /** When set, what was read is handed over only after it. */
+  readsHeld: Promise<void> | undefined;
   readonly #inner: SqlDatabase;
   constructor(inner: SqlDatabase) {
     this.#inner = inner;
@@ -102,7 +104,9 @@ export class CountingDatabase implements SqlDatabase {
     return (await this.#inner.write(work)) as Result;
   }
   async read<Result>(work: Parameters<SqlDatabase["read"]>[0]): Promise<Result> {
-    return (await this.#inner.read(work)) as Result;
+    const result = (await this.#inner.read(work)) as Result;
+    await this.readsHeld;
+    return result;
   }
   [Symbol.asyncDispose](): PromiseLike<void> {
     return this.#inner[Symbol.asyncDispose]();
