@@ -30,6 +30,11 @@ export class ChunkTable {
     return this.#count;
   }
 
+  /** Memory that the records take. */
+  get bytes(): number {
+    return this.#entries.byteLength + this.#slots.byteLength + (this.#order?.byteLength ?? 0);
+  }
+
   /** Adds a record; the same (hash, generation) is replaced. True when it is new. */
   set(hash: Uint8Array, location: Location): boolean {
     const known = this.#find(hash, location.generation);
