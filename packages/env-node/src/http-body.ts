@@ -9,6 +9,8 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
   const declared = Number(request.headers["content-length"] ?? Number.NaN);
   if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax));
   return new Promise((resolve, reject) => {
+    // A body of known length goes straight into one buffer; its pages are taken up only as the bytes come.
+    const whole = declared > 0 ? Buffer.allocUnsafeSlow(declared) : undefined;
     const pieces: Uint8Array[] = [];
     let length = 0;
     let lengthAtLastLook = 0;
@@ -24,15 +26,16 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
       settle();
     };
     const onData = (piece: Uint8Array): void => {
+      const at = length;
       length += piece.length;
       if (length > bytesMax) {
         request.pause();
         end(() => reject(tooLarge(bytesMax)));
-      } else pieces.push(piece);
+      } else if (whole) whole.set(piece, at);
+      else pieces.push(piece);
     };
     const onEnd = (): void => {
-      const whole = pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length);
-      end(() => resolve(whole));
+      end(() => resolve(whole ?? Buffer.concat(pieces, length)));
     };
     const onClose = (): void =>
       end(() => reject(new StorageError("invalid", "read body", `it ended after ${length} bytes`)));
