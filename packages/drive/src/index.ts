@@ -1,3 +1,4 @@
+export type * from "./drive-env.ts";
 export { NodeBoard } from "./nodes/node-board.ts";
 export type * from "./read/chunk-check.ts";
 export { DriveReader, type OpenFile, type ReadRequest } from "./read/drive-reader.ts";

@@ -1,5 +1,5 @@
 import { isKind } from "@cairn/protocol";
-import type { DriveEnv } from "./services.ts";
+import type { DriveEnv } from "./drive-env.ts";
 
 const firstPauseMs = 100;
 const pauseMsMax = 2000;

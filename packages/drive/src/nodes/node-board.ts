@@ -1,5 +1,5 @@
 import type { ChunkServiceAt, GroupMember, NodeId } from "@cairn/protocol";
-import type { DriveEnv } from "../services.ts";
+import type { DriveEnv } from "../drive-env.ts";
 import { NodePeer } from "./node-peer.ts";
 
 const peersMax = 4096;

@@ -9,7 +9,7 @@ import {
   type Receipt,
   type StorageError,
 } from "@cairn/protocol";
-import type { DriveEnv } from "../services.ts";
+import type { DriveEnv } from "../drive-env.ts";
 import { Batcher } from "./batcher.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { abortable, withDeadline } from "./deadline.ts";

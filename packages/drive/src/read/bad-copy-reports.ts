@@ -1,6 +1,6 @@
 import { type BadCopy, type DataPathService, succeeded } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { Batcher } from "../nodes/batcher.ts";
-import type { DriveEnv } from "../services.ts";
 
 const reportedMax = 1024;
 const copiesPerReport = 128;

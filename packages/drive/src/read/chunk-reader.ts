@@ -1,7 +1,7 @@
 import { asStorageError, type GroupMember, type GroupView, isKind, type ManifestEntry } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { cancelled, linkedController } from "../nodes/deadline.ts";
 import type { NodeBoard } from "../nodes/node-board.ts";
-import type { DriveEnv } from "../services.ts";
 import type { BadCopyReports } from "./bad-copy-reports.ts";
 import { corrupt, verifyChunk } from "./chunk-verify.ts";
 import { HedgeBudget } from "./hedge-budget.ts";

@@ -1,8 +1,9 @@
 import type { Entry, EntryAddress, ReadPlan, VersionId } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { abortable } from "../nodes/deadline.ts";
 import { NodeBoard } from "../nodes/node-board.ts";
 import { patience, retrying } from "../retry.ts";
-import type { DriveEnv, DriveServices } from "../services.ts";
+import type { DriveServices } from "../services.ts";
 import type { TransferControl } from "../transfer.ts";
 import { BadCopyReports } from "./bad-copy-reports.ts";
 import type { ChunkCheck } from "./chunk-check.ts";

@@ -7,9 +7,9 @@ import {
   type ReadPlan,
   StorageError,
 } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { linkedController } from "../nodes/deadline.ts";
 import { patience, retrying } from "../retry.ts";
-import type { DriveEnv } from "../services.ts";
 import type { OnProgress } from "../transfer.ts";
 import type { ChunkReader, WantedChunk } from "./chunk-reader.ts";
 import type { GroupCache } from "./group-cache.ts";

@@ -1,6 +1,6 @@
 import { type DataPathService, type GroupId, type GroupView, limits, StorageError } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { patience, retrying } from "../retry.ts";
-import type { DriveEnv } from "../services.ts";
 
 const groupsMax = 8192;
 

@@ -6,10 +6,10 @@ import {
   limits,
   newId,
 } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { Batcher } from "../nodes/batcher.ts";
 import { abortable } from "../nodes/deadline.ts";
 import { patience, retrying } from "../retry.ts";
-import type { DriveEnv } from "../services.ts";
 
 const batchesInFlightMax = 2;
 

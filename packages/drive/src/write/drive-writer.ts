@@ -1,5 +1,6 @@
 import type { CommitResult, CommitTarget } from "@cairn/protocol";
-import type { DriveEnv, DriveServices } from "../services.ts";
+import type { DriveEnv } from "../drive-env.ts";
+import type { DriveServices } from "../services.ts";
 import type { WriteControl, WriteSource } from "../transfer.ts";
 import { FileWrite } from "./file-write.ts";
 import { WritePath } from "./write-path.ts";

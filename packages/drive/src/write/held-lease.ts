@@ -10,7 +10,7 @@ import {
   limits,
   type WritableGroup,
 } from "@cairn/protocol";
-import type { DriveEnv } from "../services.ts";
+import type { DriveEnv } from "../drive-env.ts";
 
 const renewSoonMs = 2000;
 const refreshPauseMs = 1000;

@@ -1,7 +1,7 @@
 import { type DataPathService, type DriveId, isKind, StorageError } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { abortable } from "../nodes/deadline.ts";
 import { patience, retrying } from "../retry.ts";
-import type { DriveEnv } from "../services.ts";
 import { HeldLease } from "./held-lease.ts";
 
 export interface LeaseKeeperOptions {

@@ -11,9 +11,9 @@ import {
   StorageError,
   type WritableGroup,
 } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { cancelled, linkedController } from "../nodes/deadline.ts";
 import type { NodeBoard } from "../nodes/node-board.ts";
-import type { DriveEnv } from "../services.ts";
 import { type ChosenGroup, chooseGroup, type GroupLoad, rankOf } from "./group-choice.ts";
 import type { HeldLease } from "./held-lease.ts";
 import { MemberFailure, WriteAttempts } from "./write-attempts.ts";

@@ -1,8 +1,9 @@
 import { type ChunkId, type DataPathService, type DriveId, type GroupId, limits, succeeded } from "@cairn/protocol";
+import type { DriveEnv } from "../drive-env.ts";
 import { Batcher } from "../nodes/batcher.ts";
 import { NodeBoard } from "../nodes/node-board.ts";
 import { patience, retrying } from "../retry.ts";
-import type { DriveEnv, DriveServices } from "../services.ts";
+import type { DriveServices } from "../services.ts";
 import { ByteWindow } from "./byte-window.ts";
 import { Committer } from "./committer.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
