@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { examplesFor } from "./examples.ts";
+import { environmentVariables } from "./help-topics.ts";
 
 /** Options and commands that are there but not advertised. */
 const internalCommands: ReadonlySet<string> = new Set(["complete"]);
@@ -24,6 +25,14 @@ export function referenceOf(program: Command): string {
     ...optionTable(program),
     "",
     ...program.commands.filter(isShown).flatMap((command) => section(command, "cairn")),
+    "## Environment",
+    "",
+    "A flag always wins over its variable.",
+    "",
+    "| variable | |",
+    "|---|---|",
+    ...environmentVariables.map(([name, meaning]) => `| \`${name}\` | ${meaning} |`),
+    "",
   ]
     .join("\n")
     .replace(/\n+$/, "\n");

@@ -4,6 +4,7 @@ import { escapeControls } from "./format.ts";
 import type { Output } from "./output.ts";
 
 const fatalCodes: ReadonlySet<string> = new Set([
+  "E_USAGE",
   "E_UNREACHABLE",
   "E_OVERLOADED",
   "E_UNAUTHENTICATED",
