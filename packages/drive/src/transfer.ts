@@ -1,4 +1,4 @@
-import type { UploadId } from "@cairn/protocol";
+import type { CommitId, UploadId } from "@cairn/protocol";
 
 /** How far a transfer is; every number only rises. */
 export interface Progress {
@@ -31,6 +31,8 @@ export type WriteSource =
   | { readonly open: (offset: number) => AsyncIterable<Uint8Array>; readonly size: number };
 
 export interface WriteControl extends TransferControl {
+  /** Names the write, so that a repeated one gets the first answer. Absent: a new name. */
+  readonly commit?: CommitId | undefined;
   /** Goes on with this upload session when it still exists: only what is missing or differs is sent. */
   readonly resume?: UploadId | undefined;
   /**

@@ -130,7 +130,7 @@ export class FileWrite {
   #commitWhole(unit: WriteUnit, size: number): Promise<CommitResult> {
     const { committer } = this.#path;
     return unit.commit((lease, chunks) => {
-      const commit = committer.newCommitId();
+      const commit = this.#control.commit ?? committer.newCommitId();
       return committer.commit({ commit, lease, target: this.#target, size, chunks }, this.#stop.signal);
     });
   }
@@ -167,7 +167,7 @@ export class FileWrite {
         hint: "The file changed; upload it again.",
       });
     }
-    return session.complete(size);
+    return session.complete(size, this.#control.commit);
   }
 
   /** The first failure is the one that is told; all else stops. */

@@ -1,4 +1,5 @@
 import {
+  type CommitId,
   type CommitResult,
   type CommitTarget,
   type CommittedChunk,
@@ -63,8 +64,7 @@ export class UploadSession {
     await asking(this.#path, this.#signal, () => this.#path.metadata.putPart(request));
   }
 
-  complete(size: number): Promise<CommitResult> {
-    const commit = this.#path.committer.newCommitId();
+  complete(size: number, commit: CommitId = this.#path.committer.newCommitId()): Promise<CommitResult> {
     return asking(this.#path, this.#signal, () => this.#path.metadata.completeUpload(commit, this.id, size));
   }
 
