@@ -12,6 +12,7 @@ import { ReadPlanner } from "./read/read-plan.ts";
 import { ClusterCore } from "./service/cluster-core.ts";
 import { type MaintenanceJob, startMaintenance } from "./service/maintenance.ts";
 import type { MetadataKeys } from "./service/metadata-keys.ts";
+import { pruneLogs } from "./sql/log-pruning.ts";
 import { migrate } from "./sql/migrate.ts";
 import type { Store } from "./sql/store.ts";
 import { WriteQueue, type WriteQueueOptions } from "./sql/write-queue.ts";
@@ -77,5 +78,11 @@ function namespaceJobs(store: Store, uploads: Uploads): MaintenanceJob[] {
   return [
     { name: "drop-idle-uploads", everyMs: 60_000, run: async () => void (await uploads.expire()) },
     { name: "give-back-references", everyMs: 1000, run: (signal) => reclaimBacklog(store, signal) },
+    { name: "prune-logs", everyMs: 60_000, run: (signal) => pruneAll(store, signal) },
   ];
+}
+
+/** Old lines go a few thousand at a time, so that users' changes come between. */
+async function pruneAll(store: Store, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await pruneLogs(store))) await store.clock.sleep(10, signal);
 }

@@ -9,6 +9,7 @@ test("children come in byte order, page by page, and a page with a cursor is nev
   const alphabet = fc.constantFrom("a", "b", "-", ".", "0", "%", "_", "ö", "\uffff", "😀", "'", "\\");
   const names = fc.uniqueArray(fc.tuple(fc.string({ unit: alphabet, minLength: 1, maxLength: 4 }), fc.boolean()), {
     maxLength: 25,
+    size: "max",
     selector: ([name]) => name,
   });
   let round = 0;

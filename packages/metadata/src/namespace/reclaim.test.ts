@@ -127,3 +127,16 @@ test("emptying the trash removes what was trashed before the given time, however
   await audit(metadata.store.database);
   expect((await namespace.restore(metadata.commitId(), kept.id, "fail")).path).toBe("/kept");
 });
+
+test("a file below a removed folder is not found, although its row is still there", async () => {
+  await using metadata = await TestMetadata.open();
+  const folder = await metadata.folder("/a");
+  const contents = Array.from({ length: 1024 }, (_, index) => index);
+  await metadata.file("a", contents, { parent: folder.id });
+  const last = await metadata.file("b", [1], { parent: folder.id });
+  await metadata.namespace.remove(metadata.commitId(), folder.id);
+  expect(await rowsOf(metadata, "entry WHERE kind = 0")).toBeGreaterThan(0);
+  const into = metadata.request("x", [], { parent: last.id });
+  expect((await failureOf(metadata.commit(into))).kind).toBe("not-found");
+  expect((await failureOf(metadata.namespace.list(last.id, {}))).kind).toBe("not-found");
+});

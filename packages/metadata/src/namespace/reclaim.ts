@@ -81,14 +81,18 @@ export class Reclaimer {
   /** Deletes a detached entry and what hangs below, as far as the budget goes. */
   async detached(row: EntryRow): Promise<void> {
     const { scope } = await this.#drives.byBytes(this.#tx.sql, row.drive);
-    const empty = row.kind === folderKind ? await this.#children(row, scope) : await this.#versions(row, scope);
-    if (!empty || this.#left <= 0) return;
-    await this.#tx.run("DELETE FROM detached WHERE entry = ?", row.id);
-    await this.#deleteEntry(row, scope);
+    const pending = [row];
+    for (let next = pending.pop(); next && this.#left > 0; next = pending.pop()) {
+      const empty =
+        next.kind === folderKind ? await this.#children(next, scope, pending) : await this.#versions(next, scope);
+      if (!empty || this.#left <= 0) return;
+      await this.#tx.run("DELETE FROM detached WHERE entry = ?", next.id);
+      await this.#deleteEntry(next, scope);
+    }
   }
 
-  /** True when no child is left. Folders below are detached themselves, so that depth costs nothing. */
-  async #children(folder: EntryRow, scope: string): Promise<boolean> {
+  /** True when no child is left. Folders below are detached themselves, so that depth costs nothing, and wait their turn. */
+  async #children(folder: EntryRow, scope: string, pending: EntryRow[]): Promise<boolean> {
     while (this.#left > 0) {
       const children = await this.#tx.all<EntryRow>(
         `SELECT ${entryColumns} FROM entry WHERE parent = ? ORDER BY sort_name LIMIT ${rowsAtOnce}`,
@@ -97,16 +101,17 @@ export class Reclaimer {
       if (children.length === 0) return true;
       for (const child of children) {
         if (this.#left <= 0) return false;
-        if (child.kind === folderKind) await this.#detachFolder(child);
+        if (child.kind === folderKind) await this.#detachFolder(child, pending);
         else if (await this.#versions(child, scope)) await this.#deleteEntry(child, scope);
       }
     }
     return false;
   }
 
-  async #detachFolder(row: EntryRow): Promise<void> {
+  async #detachFolder(row: EntryRow, pending: EntryRow[]): Promise<void> {
     await this.#tx.run("UPDATE entry SET parent = NULL, sort_name = id WHERE id = ?", row.id);
     await this.#tx.run("INSERT INTO detached (entry) VALUES (?)", row.id);
+    pending.push(row);
     this.#left -= 1;
   }
 

@@ -67,19 +67,23 @@ export class Tree {
     const top = rows[0];
     const asked = rows[rows.length - 1];
     if (!top || !asked) return undefined;
+    const drive = await this.#drives.byBytes(this.sql, top.drive);
+    if (rows.length > depthMax) throw tooDeep(id);
+    const topKey = keyOf(top.id);
+    // Else it was removed for good, and its rows only wait to be deleted.
+    if (topKey !== drive.rootKey && topKey !== drive.trashKey) return undefined;
     if (asked.kind !== folderKind) {
       throw new StorageError("invalid", "look into folder", idFromBytes("f_", id), { hint: "It is a file." });
     }
-    if (rows.length > depthMax) throw tooDeep(id);
-    return this.#hang(rows, await this.#drives.byBytes(this.sql, top.drive));
+    return this.#hang(rows, drive);
   }
 
-  /** Rows come from the top down. The top is a drive's root, a drive's trash, or something that was removed. */
+  /** Rows come from the top down. The top is a drive's root, or its trash, which is no folder itself. */
   #hang(rows: readonly AncestorRow[], drive: DriveRecord): Folder | undefined {
-    const topKey = keyOf((rows[0] as AncestorRow).id);
     let folder: Folder | undefined;
-    if (topKey === drive.rootKey) folder = this.#keep(drive, { bytes: drive.rootBytes, parent: undefined, prefix: "" });
-    else if (topKey !== drive.trashKey) return undefined;
+    if (rows[0] && keyOf(rows[0].id) === drive.rootKey) {
+      folder = this.#keep(drive, { bytes: drive.rootBytes, parent: undefined, prefix: "" });
+    }
     for (const row of rows.slice(1)) {
       const prefix = folder
         ? `${folder.prefix}/${fromUtf8(row.sort_name.subarray(0, -1))}`
