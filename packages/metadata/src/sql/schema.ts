@@ -57,7 +57,7 @@ export const migrations: readonly (readonly string[])[] = [
     // A version that was removed for good and still has references to give back, a thousand a transaction.
     `CREATE TABLE doomed (version {blob} PRIMARY KEY, cursor BIGINT NOT NULL)`,
 
-    // state: 0 writable, 1 sealed, 2 draining. disks: the copyset's disk ids, joined by '-'.
+    // state: 0 writable, 1 sealed, 2 draining.
     `CREATE TABLE grp (
        id BIGINT PRIMARY KEY, copies BIGINT NOT NULL, epoch BIGINT NOT NULL, state BIGINT NOT NULL,
        bytes BIGINT NOT NULL, records BIGINT NOT NULL, bytes_max BIGINT NOT NULL, created_at BIGINT NOT NULL, sealed_at BIGINT)`,
@@ -68,7 +68,7 @@ export const migrations: readonly (readonly string[])[] = [
        epoch BIGINT NOT NULL, PRIMARY KEY (grp, slot))`,
     `CREATE INDEX grp_slot_by_disk ON grp_slot (disk, grp)`,
 
-    // credential and receipt_key: base64url; the credential is stored as its SHA-256.
+    // A node's credential is stored as its SHA-256.
     `CREATE TABLE node (
        name TEXT PRIMARY KEY, credential_hash {blob} NOT NULL, receipt_key {blob} NOT NULL, url TEXT NOT NULL,
        boot_nonce TEXT NOT NULL, version TEXT NOT NULL, created_at BIGINT NOT NULL, registered_at BIGINT NOT NULL)`,
@@ -93,7 +93,7 @@ export const migrations: readonly (readonly string[])[] = [
        chunks BIGINT NOT NULL, manifest {blob} NOT NULL, PRIMARY KEY (upload, part))`,
 
     // Exact counters without one hot row: each writer adds to its shard, readers sum.
-    // scope: a drive's id in hex. Everything counts for as long as its row is there, what is in the trash too;
+    // scope: a drive's id in hex, or `group:<id>` (files: chunks that are needed). Everything counts for as long as its row is there, what is in the trash too;
     // trashed counts what was put into the trash, not what hangs below it.
     `CREATE TABLE usage (
        scope TEXT NOT NULL, shard BIGINT NOT NULL, bytes BIGINT NOT NULL, files BIGINT NOT NULL, folders BIGINT NOT NULL,
