@@ -77,11 +77,14 @@ export interface ChunkService {
   /** At most batchChunksMax chunks and batchBytesMax bytes. */
   putMany(writes: readonly ChunkWrite[], signal?: AbortSignal): Promise<readonly Outcome<Receipt>[]>;
   /**
-   * Bytes of a chunk whose CRCs the node and the receiver have checked; a whole chunk is not yet checked against its
-   * id. The buffer is the caller's. Throws not-found, corrupt, range, unauthenticated, forbidden, unavailable.
+   * Bytes of a chunk whose CRCs the node has checked. Of a range the receiver has checked them too; a whole chunk is for
+   * the caller to check against its id, which says more. The buffer is the caller's. Throws not-found, corrupt, range, unauthenticated, forbidden, unavailable.
    */
   get(read: ChunkRead, signal?: AbortSignal): Promise<Uint8Array>;
-  /** At most batchChunksMax chunks, whole ones, and batchBytesMax bytes; a chunk over that answers too-large. */
+  /**
+   * At most batchChunksMax chunks, whole ones, and batchBytesMax bytes; a chunk over that answers too-large. The caller
+   * checks each against its id.
+   */
   getMany(reads: readonly ChunkRead[], signal?: AbortSignal): Promise<readonly Outcome<Uint8Array>[]>;
   /** Throws not-found and as get. */
   stat(read: ChunkRead, signal?: AbortSignal): Promise<ChunkStat>;

@@ -1,3 +1,4 @@
+export { statusOfKind } from "@cairn/protocol";
 export {
   clusterMethods,
   dataPathMethods,
@@ -9,4 +10,3 @@ export { type Authorise, serveMethods } from "./method-server.ts";
 export { type RemoteChunkOptions, RemoteChunkService } from "./remote-chunk-service.ts";
 export { type RemoteOptions, remoteDataPath, remoteMembership, remoteMetadata } from "./remote-service.ts";
 export { errorOfReply, jsonOfReply } from "./reply-error.ts";
-export { statusOfKind } from "./status.ts";

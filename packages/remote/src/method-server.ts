@@ -1,9 +1,8 @@
 import type { HttpReply, IncomingRequest } from "@cairn/env";
-import { fromUtf8, StorageError, toWireError, utf8 } from "@cairn/protocol";
+import { fromUtf8, StorageError, statusOfKind, toWireError, utf8 } from "@cairn/protocol";
 import type { MethodList } from "./method-lists.ts";
 import { outcomesToWire } from "./method-wire.ts";
 import { methodBodyBytesMax } from "./remote-service.ts";
-import { statusOfKind } from "./status.ts";
 
 const argumentsMax = 8;
 
@@ -32,7 +31,7 @@ export function serveMethods<Service extends object>(
       return json(200, { result: outcomesToWire(result) }, request.id);
     } catch (error) {
       const wire = toWireError(error);
-      return json(statusOfKind(wire.kind), { error: wire }, request.id);
+      return json(statusOfKind(wire.kind, wire.details), { error: wire }, request.id);
     }
   };
 }

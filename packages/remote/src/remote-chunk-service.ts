@@ -9,9 +9,6 @@ import {
   type ExactChunk,
   encodeGetBatch,
   encodePutBatch,
-  failed,
-  fromUtf8,
-  fromWireError,
   type GroupDigest,
   type GroupId,
   type InventoryPage,
@@ -21,15 +18,27 @@ import {
   parseDiskId,
   parseGeneration,
   type Receipt,
-  StorageError,
-  succeeded,
   utf8,
 } from "@cairn/protocol";
+import { damaged, decodeChunkFrames, inBatches, outcomesOf, receiptOf, senseless } from "./chunk-answers.ts";
 import { errorOfReply, jsonOfReply } from "./reply-error.ts";
 
 /** Bytes of an answer beside its payload: frames, CRCs, errors. */
 const overheadBytesMax = 1024 * 1024;
+/** Receipts, outcomes and errors of one request. */
+const outcomesBytesMax = 1024 * 1024;
+/** A page of an inventory, or the digests of all groups. */
+const listBytesMax = 16 * 1024 * 1024;
+/** A node that moves fewer bytes is as good as silent. */
 const bytesPerMsMin = 200;
+
+/** One request to the node. */
+interface NodeRequest extends Pick<OutgoingRequest, "method" | "body" | "headers"> {
+  readonly path: string;
+  readonly token: string;
+  /** Bytes that the answer will have at most, and has as a rule. */
+  readonly answer: { readonly bytesMax: number; readonly bytes?: number };
+}
 
 export interface RemoteChunkOptions {
   readonly network: Network;
@@ -51,54 +60,66 @@ export class RemoteChunkService implements ChunkService {
   }
 
   async put(write: ChunkWrite, signal?: AbortSignal): Promise<Receipt> {
-    const reply = await this.#send(
-      {
-        method: "PUT",
-        path: `/chunks/${write.id}?generation=${write.generation}`,
-        token: write.token,
-        body: [write.bytes],
-      },
-      signal,
-    );
-    return jsonOfReply<{ receipt: Receipt }>(reply, "put chunk").receipt;
+    const { id, generation, token, bytes } = write;
+    const path = `/chunks/${id}?generation=${generation}`;
+    const answer = { bytesMax: outcomesBytesMax };
+    const reply = await this.#send({ method: "PUT", path, token, body: [bytes], answer }, signal);
+    return receiptOf(jsonOfReply<{ receipt?: unknown }>(reply, "put chunk").receipt);
   }
 
-  async putMany(writes: readonly ChunkWrite[], signal?: AbortSignal): Promise<readonly Outcome<Receipt>[]> {
-    const reply = await this.#send({ method: "POST", path: "/chunks", body: encodePutBatch(writes) }, signal);
-    const { outcomes } = jsonOfReply<{ outcomes: { receipt?: Receipt; error?: unknown }[] }>(reply, "put chunks");
-    if (!Array.isArray(outcomes) || outcomes.length !== writes.length) throw senseless("put chunks");
-    return outcomes.map(({ receipt, error }) =>
-      receipt ? succeeded(receipt) : { ok: false, error: fromWireError(error, "put chunk") },
-    );
+  putMany(writes: readonly ChunkWrite[], signal?: AbortSignal): Promise<readonly Outcome<Receipt>[]> {
+    return inBatches(writes, "put chunk", async (batch, token) => {
+      const answer = { bytesMax: outcomesBytesMax };
+      const reply = await this.#send(
+        { method: "POST", path: "/chunks", token, body: encodePutBatch(batch), answer },
+        signal,
+      );
+      return outcomesOf(reply, {
+        count: batch.length,
+        operation: "put chunk",
+        read: ({ receipt }) => receiptOf(receipt),
+      });
+    });
   }
 
   async get(read: ChunkRead, signal?: AbortSignal): Promise<Uint8Array> {
-    const { range } = read;
+    const { range, token } = read;
     if (range?.length === 0) return new Uint8Array(0);
     const headers = range ? { range: `bytes=${range.offset}-${range.offset + range.length - 1}` } : {};
-    const reply = await this.#send({ method: "GET", path: pathOf(read), token: read.token, headers }, signal);
+    const answer = {
+      bytesMax: limits.chunkBytesMax + overheadBytesMax,
+      bytes: range?.length ?? limits.chunkBytesDefault,
+    };
+    const reply = await this.#send({ method: "GET", path: pathOf(read), token, headers, answer }, signal);
     if (reply.status >= 400) throw errorOfReply(reply, "get chunk");
-    const { blocks } = decodeBlocks(reply.body, 0, (bytes) => this.#options.hasher.crc32c(bytes));
-    return range ? cut(blocks, range) : blocks.bytes;
+    const crc32c = range ? (bytes: Uint8Array): number => this.#options.hasher.crc32c(bytes) : undefined;
+    const { blocks, end } = decodeBlocks(reply.body, 0, crc32c);
+    if (end !== reply.body.length) throw damaged("bytes are left over");
+    return cut(blocks, range ?? { offset: 0, length: blocks.chunkLength });
   }
 
-  async getMany(reads: readonly ChunkRead[], signal?: AbortSignal): Promise<readonly Outcome<Uint8Array>[]> {
-    const reply = await this.#send({ method: "POST", path: "/chunks/read", body: [encodeGetBatch(reads)] }, signal);
-    if (reply.status >= 400) throw errorOfReply(reply, "get chunks");
-    return this.#decodeMany(reply.body, reads.length);
+  getMany(reads: readonly ChunkRead[], signal?: AbortSignal): Promise<readonly Outcome<Uint8Array>[]> {
+    return inBatches(reads, "get chunk", async (batch, token) => {
+      const answer = { bytesMax: limits.batchBytesMax + overheadBytesMax, bytes: limits.batchBytesMax };
+      const request = { method: "POST", path: "/chunks/read", token, body: [encodeGetBatch(batch)], answer } as const;
+      const reply = await this.#send(request, signal);
+      if (reply.status >= 400) throw errorOfReply(reply, "get chunks");
+      return decodeChunkFrames(reply.body, batch.length);
+    });
   }
 
   async stat(read: ChunkRead, signal?: AbortSignal): Promise<ChunkStat> {
-    const reply = await this.#send({ method: "HEAD", path: pathOf(read), token: read.token }, signal);
+    const answer = { bytesMax: outcomesBytesMax };
+    const reply = await this.#send({ method: "HEAD", path: pathOf(read), token: read.token, answer }, signal);
     if (reply.status >= 400) throw errorOfReply(reply, "stat chunk");
-    const field = (name: string): number => Number(reply.headers[name] ?? Number.NaN);
-    return {
-      id: read.id,
-      group: read.group,
-      generation: parseGeneration(field("x-cairn-generation")),
-      length: field("x-cairn-length"),
-      disk: parseDiskId(field("x-cairn-disk")),
-    };
+    const [generation = 0, length = 0, disk = 0] = ["generation", "length", "disk"].map((name) =>
+      Number(reply.headers[`x-cairn-${name}`]),
+    );
+    if (![generation, length, disk].every((value) => Number.isSafeInteger(value) && value > 0)) {
+      throw senseless("stat chunk");
+    }
+    const { id, group } = read;
+    return { id, group, generation: parseGeneration(generation), length, disk: parseDiskId(disk) };
   }
 
   async deleteExact(
@@ -107,12 +128,9 @@ export class RemoteChunkService implements ChunkService {
     signal?: AbortSignal,
   ): Promise<readonly Outcome<void>[]> {
     const body = [utf8(JSON.stringify({ chunks }))];
-    const reply = await this.#send({ method: "POST", path: "/chunks/delete", token: command, body }, signal);
-    const { outcomes } = jsonOfReply<{ outcomes: { error?: unknown }[] }>(reply, "delete chunks");
-    if (!Array.isArray(outcomes) || outcomes.length !== chunks.length) throw senseless("delete chunks");
-    return outcomes.map(({ error }) =>
-      error === undefined ? succeeded(undefined) : { ok: false, error: fromWireError(error, "delete chunk") },
-    );
+    const answer = { bytesMax: outcomesBytesMax };
+    const reply = await this.#send({ method: "POST", path: "/chunks/delete", token: command, body, answer }, signal);
+    return outcomesOf(reply, { count: chunks.length, operation: "delete chunk", read: () => undefined });
   }
 
   async inventory(
@@ -122,96 +140,50 @@ export class RemoteChunkService implements ChunkService {
     signal?: AbortSignal,
   ): Promise<InventoryPage> {
     const query = cursor === undefined ? "" : `?cursor=${encodeURIComponent(cursor)}`;
-    const reply = await this.#send(
-      { method: "GET", path: `/groups/${group}/inventory${query}`, token: command },
-      signal,
-    );
-    const { chunks, cursor: next } = jsonOfReply<{ chunks: InventoryPage["chunks"]; cursor?: string }>(
-      reply,
-      "list chunks",
-    );
-    return { chunks, cursor: next };
+    const page = await this.#ask<Partial<InventoryPage>>(`/groups/${group}/inventory${query}`, command, signal);
+    if (!Array.isArray(page.chunks)) throw senseless("list chunks");
+    return { chunks: page.chunks as InventoryPage["chunks"], cursor: page.cursor };
   }
 
   async digests(command: string, signal?: AbortSignal): Promise<readonly GroupDigest[]> {
-    const reply = await this.#send({ method: "GET", path: "/digests", token: command }, signal);
-    return jsonOfReply<{ groups: GroupDigest[] }>(reply, "read digests").groups;
+    const { groups } = await this.#ask<{ groups?: GroupDigest[] }>("/digests", command, signal);
+    if (!Array.isArray(groups)) throw senseless("read digests");
+    return groups;
   }
 
-  async identity(command: string, signal?: AbortSignal): Promise<NodeIdentity> {
-    const reply = await this.#send({ method: "GET", path: "/identity", token: command }, signal);
-    return jsonOfReply<NodeIdentity>(reply, "read identity");
+  identity(command: string, signal?: AbortSignal): Promise<NodeIdentity> {
+    return this.#ask<NodeIdentity>("/identity", command, signal);
   }
 
-  /** Frames one after the other: a byte 1 and blocks, or a byte 0, a length of 4 and a WireError as JSON. */
-  #decodeMany(body: Uint8Array, count: number): Outcome<Uint8Array>[] {
-    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-    const crc32c = (bytes: Uint8Array): number => this.#options.hasher.crc32c(bytes);
-    const outcomes: Outcome<Uint8Array>[] = [];
-    let offset = 0;
-    while (offset < body.length && outcomes.length < count) {
-      const good = body[offset] === 1;
-      const start = offset + 1;
-      if (good) {
-        offset = start + frameBytes(view, start);
-        outcomes.push(decodeOne(body, start, crc32c));
-      } else {
-        const length = view.getUint32(start, true);
-        offset = start + 4 + length;
-        outcomes.push({
-          ok: false,
-          error: fromWireError(JSON.parse(fromUtf8(body.subarray(start + 4, offset))), "get chunk"),
-        });
-      }
-    }
-    if (outcomes.length !== count || offset !== body.length) throw senseless("get chunks");
-    return outcomes;
+  async #ask<Value>(path: string, token: string, signal: AbortSignal | undefined): Promise<Value> {
+    const reply = await this.#send({ method: "GET", path, token, answer: { bytesMax: listBytesMax } }, signal);
+    return jsonOfReply<Value>(reply, "ask node");
   }
 
-  #send(
-    request: Pick<OutgoingRequest, "method" | "body" | "headers"> & { path: string; token?: string },
-    signal: AbortSignal | undefined,
-  ): Promise<IncomingReply> {
+  #send(request: NodeRequest, signal: AbortSignal | undefined): Promise<IncomingReply> {
     const { network, base, headers, timeoutMs = limits.nodeTimeoutMs } = this.#options;
-    const { path, token, body = [] } = request;
-    const bytes = body.reduce((sum, part) => sum + part.length, 0);
+    const { method, path, token, body = [], answer } = request;
+    const bytes = body.reduce((sum, part) => sum + part.length, answer.bytes ?? 0);
     return network.request({
-      method: request.method,
+      method,
       url: base + path,
-      headers: { ...headers, ...request.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      headers: { ...headers, ...request.headers, authorization: `Bearer ${token}` },
       body,
       timeoutMs: timeoutMs + bytes / bytesPerMsMin,
-      replyBytesMax: limits.batchBytesMax + limits.chunkBytesMax + overheadBytesMax,
+      replyBytesMax: answer.bytesMax,
       signal,
     });
   }
 }
 
-function decodeOne(body: Uint8Array, start: number, crc32c: (bytes: Uint8Array) => number): Outcome<Uint8Array> {
-  try {
-    return succeeded(decodeBlocks(body, start, crc32c).blocks.bytes);
-  } catch (error) {
-    return failed(error, "get chunk");
-  }
-}
-
-/** Bytes of an encoded run of blocks, read from its header so that one bad block does not lose the rest. */
-function frameBytes(view: DataView, start: number): number {
-  if (start + 24 > view.byteLength) throw senseless("get chunks");
-  return 24 + view.getUint32(start + 16, true) * 4 + view.getUint32(start + 20, true);
-}
-
 function cut(blocks: ChunkBlocks, range: { offset: number; length: number }): Uint8Array {
   const start = range.offset - blocks.offset;
-  const bytes = blocks.bytes.subarray(start, start + range.length);
-  if (start < 0 || bytes.length !== range.length) throw senseless("get chunk");
-  return bytes;
+  if (start < 0 || start + range.length > blocks.bytes.length) throw damaged("it has other bytes than were asked for");
+  return start === 0 && range.length === blocks.bytes.length
+    ? blocks.bytes
+    : blocks.bytes.subarray(start, start + range.length);
 }
 
 function pathOf(read: ChunkRead): string {
   return `/groups/${read.group}/chunks/${read.id}`;
-}
-
-function senseless(operation: string): StorageError {
-  return new StorageError("internal", operation, "the node's answer does not fit the request");
 }

@@ -1,5 +1,5 @@
 import type { IncomingReply } from "@cairn/env";
-import { type ErrorKind, fromUtf8, fromWireError, StorageError } from "@cairn/protocol";
+import { type ErrorKind, errorKinds, fromUtf8, fromWireError, StorageError } from "@cairn/protocol";
 
 const kindOfStatus: Readonly<Record<number, ErrorKind>> = {
   400: "invalid",
@@ -7,6 +7,8 @@ const kindOfStatus: Readonly<Record<number, ErrorKind>> = {
   403: "forbidden",
   404: "not-found",
   409: "conflict",
+  410: "corrupt",
+  412: "precondition-failed",
   413: "too-large",
   416: "range",
   422: "invalid",
@@ -25,7 +27,13 @@ export function errorOfReply(reply: IncomingReply, operation: string): StorageEr
   } catch {
     // Not JSON: a proxy or an overloaded server answered in place of the service.
   }
-  return new StorageError(kindOfStatus[reply.status] ?? "internal", operation, `the peer answered ${reply.status}`);
+  // An answer to HEAD has no body; a node names the kind in a header.
+  const named = errorKinds.find((kind) => kind === reply.headers["x-cairn-error"]);
+  return new StorageError(
+    named ?? kindOfStatus[reply.status] ?? "internal",
+    operation,
+    `the peer answered ${reply.status}`,
+  );
 }
 
 /** The JSON of a good answer. Throws what the peer said otherwise, and internal for an answer that makes no sense. */

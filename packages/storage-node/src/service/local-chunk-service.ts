@@ -5,11 +5,13 @@ import {
   type ChunkId,
   type ChunkStat,
   type ChunkWrite,
+  type DiskId,
   type ExactChunk,
   failed,
   type GroupDigest,
   type GroupId,
   type InventoryPage,
+  isKind,
   limits,
   type NodeId,
   type Outcome,
@@ -17,7 +19,6 @@ import {
   StorageError,
   signReceipt,
   succeeded,
-  type WriteClaims,
 } from "@cairn/protocol";
 import type { DiskEngine } from "../engine/index.ts";
 import type { CommandFence } from "./command-fence.ts";
@@ -32,14 +33,11 @@ export interface LocalChunkParts {
   readonly fence: CommandFence;
   readonly hasher: Hasher;
   readonly receiptKey: Uint8Array;
-  /** Bytes of chunks that may be under way at once. */
-  readonly bytesInFlightMax: number;
 }
 
 /** What a node does once it is registered: checks the right to do it, does it on the right disk, and proves it. */
 export class LocalChunkService {
   readonly #parts: LocalChunkParts;
-  #bytesInFlight = 0;
 
   constructor(parts: LocalChunkParts) {
     this.#parts = parts;
@@ -53,23 +51,42 @@ export class LocalChunkService {
   async put(write: ChunkWrite): Promise<Outcome<Receipt>> {
     const { id, generation, bytes } = write;
     try {
-      const claims = this.#parts.gate.write(write, bytes.length);
-      if (bytes.length === 0) throw new StorageError("invalid", "put chunk", "a chunk has at least one byte");
-      const engine = this.#engineFor(claims);
-      this.#reserve(bytes.length);
-      try {
-        const { group, epoch } = claims;
-        const outcome = await engine.put({ group, epoch, id, generation, bytes });
-        if (!outcome.ok) return outcome;
-        const { disk } = engine.identity;
-        const receipt = { id, generation, group, epoch, length: bytes.length, disk };
-        return succeeded(signReceipt(receipt, (message) => this.#parts.hasher.hmac(this.#parts.receiptKey, message)));
-      } finally {
-        this.#bytesInFlight -= bytes.length;
+      const { group, epoch, chunkBytesMax, disks } = this.#parts.gate.write(write);
+      if (bytes.length > chunkBytesMax) {
+        throw new StorageError("too-large", "put chunk", `${bytes.length} bytes; this lease allows ${chunkBytesMax}`);
       }
+      if (bytes.length === 0) throw new StorageError("invalid", "put chunk", "a chunk has at least one byte");
+      const engine = this.#engineOf(disks, group);
+      const outcome = await engine.put({ group, epoch, id, generation, bytes });
+      if (!outcome.ok) return outcome;
+      const { disk } = engine.identity;
+      const claims = { id, generation, group, epoch, length: bytes.length, disk };
+      return succeeded(signReceipt(claims, (message) => this.#parts.hasher.hmac(this.#parts.receiptKey, message)));
     } catch (error) {
       return failed(error, "put chunk");
     }
+  }
+
+  /** Before a body is read: the most bytes that this write may have. Throws unauthenticated, forbidden. */
+  admitWrite(write: Pick<ChunkWrite, "token" | "generation">): number {
+    const { group, disks, chunkBytesMax } = this.#parts.gate.write(write);
+    this.#engineOf(disks, group);
+    return Math.min(chunkBytesMax, limits.chunkBytesMax);
+  }
+
+  /** Before the body of a batch is read: its sender may write something. Throws unauthenticated, forbidden. */
+  admitWriter(token: string): void {
+    this.#parts.gate.writer(token);
+  }
+
+  /** Before memory is set aside for a read. Throws unauthenticated, forbidden. */
+  admitRead(token: string, group: GroupId): void {
+    this.#parts.gate.read(token, group);
+  }
+
+  /** Before the body of a batch is read: its sender may read something. Throws unauthenticated, forbidden. */
+  admitReader(token: string): void {
+    this.#parts.gate.reader(token);
   }
 
   /** Blocks of a chunk. Throws as ChunkService.get. */
@@ -80,13 +97,13 @@ export class LocalChunkService {
     range?: { offset: number; length: number };
   }): Promise<ChunkBlocks> {
     this.#parts.gate.read(request.token, request.group);
-    const holders = this.#holders(request.group);
     let failure: StorageError | undefined;
-    for (const engine of holders) {
+    for (const engine of this.#holders(request.group)) {
       try {
         return await engine.read(request.group, request.id, request.range);
       } catch (error) {
-        failure = asStorageError(error, "read chunk");
+        // A copy that is there but cannot be read must not be reported as one that is not there.
+        if (!failure || isKind(failure, "not-found")) failure = asStorageError(error, "read chunk");
       }
     }
     throw failure ?? new StorageError("not-found", "read chunk", request.id);
@@ -132,20 +149,11 @@ export class LocalChunkService {
     return this.#parts.engines.filter((engine) => engine.holds(group));
   }
 
-  #engineFor(claims: WriteClaims): DiskEngine {
-    const engine = this.#parts.engines.find(({ identity }) => claims.disks.includes(identity.disk));
+  #engineOf(disks: readonly DiskId[], group: GroupId): DiskEngine {
+    const engine = this.#parts.engines.find(({ identity }) => disks.includes(identity.disk));
     if (engine) return engine;
-    throw new StorageError("forbidden", "put chunk", `group ${claims.group} has no disk on this node`, {
+    throw new StorageError("forbidden", "put chunk", `group ${group} has no disk on this node`, {
       hint: "Send the chunk to the members of its group.",
     });
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#bytesInFlight + bytes > this.#parts.bytesInFlightMax) {
-      throw new StorageError("overloaded", "put chunk", "too many bytes are under way", {
-        hint: "Try again in a moment.",
-      });
-    }
-    this.#bytesInFlight += bytes;
   }
 }

@@ -10,15 +10,10 @@ import {
 import { DiskEngine, type EngineOptions, initialiseDisk, readDiskIdentity } from "../engine/index.ts";
 import { chunkHttp } from "./chunk-http.ts";
 import { CommandFence } from "./command-fence.ts";
+import { HeartbeatLoop } from "./heartbeat-loop.ts";
 import { LocalChunkService } from "./local-chunk-service.ts";
-import {
-  HeartbeatLoop,
-  keyBytes,
-  newUuid,
-  type RegisterWish,
-  registerNode,
-  storedRegistration,
-} from "./node-membership.ts";
+import { disksAreReady, type NamedDisk, nameDisks, newUuid } from "./node-disks.ts";
+import { keyBytes, NodeRegistration, storedRegistration } from "./node-registration.ts";
 import { TokenGate } from "./token-gate.ts";
 
 export interface StorageNodeOptions {
@@ -34,7 +29,7 @@ export interface StorageNodeOptions {
   /** Wished for at the first join. */
   readonly node?: NodeId | undefined;
   readonly version: string;
-  /** Requests under way at once, and bytes of chunks among them. */
+  /** Requests under way at once, and bytes of chunks among them: so many written, and so many read. */
   readonly requestsMax?: number;
   readonly bytesInFlightMax?: number;
   /** True when measurements may be read without a credential. */
@@ -42,11 +37,20 @@ export interface StorageNodeOptions {
   readonly engine?: Partial<EngineOptions>;
 }
 
-/** A running storage node. */
+/** A running storage node. Disposing of it answers what is under way, then closes the disks. */
 export interface StorageNode extends AsyncDisposable {
   readonly node: NodeId;
   readonly url: string;
   readonly identity: NodeIdentity;
+}
+
+const requestsMaxDefault = 1024;
+const bytesInFlightMaxDefault = 268_435_456;
+
+/** What the node serves with; undefined while it may not serve. */
+interface Serving {
+  service: LocalChunkService | undefined;
+  identity: NodeIdentity;
 }
 
 /**
@@ -54,87 +58,100 @@ export interface StorageNode extends AsyncDisposable {
  * liveness only. Throws when it cannot join, when a disk is not its own, or when another process has one of its disks.
  */
 export async function startStorageNode(options: StorageNodeOptions): Promise<StorageNode> {
-  const { env, home } = options;
+  const { env, home, membership } = options;
   await using undo = new CleanupStack();
-  const bootNonce = newUuid(env.random);
-  let service: LocalChunkService | undefined;
-  let identity: NodeIdentity | undefined;
   undo.use(await home.lock("lock"));
-  const handler = chunkHttp({
-    service: () => service,
-    identity: () => identity as NodeIdentity,
-    clock: env.clock,
-    metrics: env.metrics,
-    openMetrics: options.openMetrics ?? false,
-  });
-  const listener = undo.use(
-    await env.network.serve(handler, { ...options.listen, requestsMax: options.requestsMax ?? 1024 }),
-  );
-  const url = options.advertisedUrl ?? urlOf(listener);
-
-  const disks = await diskUuids(options);
-  const wish: RegisterWish = {
-    joinToken: options.joinToken,
-    node: options.node,
-    url,
-    version: options.version,
-    bootNonce,
-    disks,
-  };
-  const registration = await registerNode(options.membership, home, { wish, env });
-  const engines: DiskEngine[] = [];
-  for (const { uuid, disk } of disks) engines.push(undo.use(await openDisk(options, { registration, uuid, disk })));
-  refuseSharedGroups(engines);
-
+  // Disposed of in reverse: reports end, then what is under way is answered, then the disks are closed.
+  const opened = undo.use(new CleanupStack());
+  const stored = await storedRegistration(home);
+  const joined = (stored?.disks ?? []).map(({ uuid }) => uuid);
+  const disks = await nameDisks(home, options.disks, { random: env.random, log: env.log, joined });
   const fence = new CommandFence(home);
   await fence.load();
-  const { cluster, node } = registration;
-  const gate = new TokenGate({ clock: env.clock, hasher: env.hasher, cluster, key: keyBytes(registration.tokenKey) });
-  const receiptKey = keyBytes(registration.receiptKey);
-  const bytesInFlightMax = options.bytesInFlightMax ?? 268_435_456;
-  identity = {
-    cluster,
-    node,
-    bootNonce,
-    version: options.version,
-    disks: engines.map(({ identity: it }) => ({ disk: it.disk, uuid: it.uuid })),
-  };
-  service = new LocalChunkService({ node, engines, gate, fence, hasher: env.hasher, receiptKey, bytesInFlightMax });
 
-  const heartbeat = undo.use(new HeartbeatLoop(env, options.membership, { registration, engines, wish, home }));
+  const bootNonce = newUuid(env.random);
+  const serving: Partial<Serving> = {};
+  const listener = undo.use(await listen(options, serving));
+  const url = options.advertisedUrl ?? urlOf(listener);
+  const { joinToken, node, version } = options;
+  const wish = { joinToken, node, url, version, bootNonce, disks };
+  const { clock, log } = env;
+  const registration = new NodeRegistration({ clock, log, membership, home, wish, stored });
+  const registered = await registration.open();
+
+  const engines: DiskEngine[] = [];
+  for (const disk of disks) engines.push(opened.use(await openDisk(options, { registered, ...disk })));
+  refuseSharedGroups(engines);
+  await disksAreReady(home, disks);
+
+  serving.identity = identityOf(registered, { bootNonce, version, engines });
+  const serve = (current: Registration): void => {
+    serving.service = chunkServiceOf(env, current, { engines, fence });
+  };
+  const displaced = (err: StorageError): void => {
+    if (serving.service) log.error({ err }, "another process has this node's name; this one serves no more");
+    serving.service = undefined;
+  };
+  serve(registered);
+  const heartbeat = undo.use(
+    new HeartbeatLoop({ ...env, membership, registration, engines, bootNonce, renewed: serve, displaced }, registered),
+  );
   heartbeat.start();
-  env.log.info({ node, url, disks: engines.length }, "storage node is ready");
+  log.info({ node: registered.node, url, disks: engines.length }, "storage node is ready");
   const running = undo.move();
-  return { node, url, identity, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+  return {
+    node: registered.node,
+    url,
+    identity: serving.identity,
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  };
 }
 
-/** The uuid of each disk: its own, or a new one for a folder that the node uses for the first time. */
-async function diskUuids({ env, disks, home }: StorageNodeOptions): Promise<{ uuid: string; disk: Disk }[]> {
-  const joinedBefore = (await storedRegistration(home)) !== undefined;
-  const known: { uuid: string; disk: Disk }[] = [];
-  for (const disk of disks) {
-    const identity = await readDiskIdentity(disk);
-    if (!identity && joinedBefore && disks.length === 1) {
-      throw new StorageError("not-found", "open disk", "the node has joined before, but its disk has no disk.json", {
-        hint: "Is the disk mounted? To start over with an empty disk, let the node join under a new name and an empty folder.",
-      });
-    }
-    known.push({ uuid: identity?.uuid ?? newUuid(env.random), disk });
-  }
-  return known;
+function listen(options: StorageNodeOptions, serving: Partial<Serving>): Promise<Listener> {
+  const { clock, log, metrics, network } = options.env;
+  const handler = chunkHttp({
+    service: () => serving.service,
+    identity: () => serving.identity as NodeIdentity,
+    clock,
+    log,
+    metrics,
+    openMetrics: options.openMetrics ?? false,
+    bytesInFlightMax: options.bytesInFlightMax ?? bytesInFlightMaxDefault,
+  });
+  return network.serve(handler, { ...options.listen, requestsMax: options.requestsMax ?? requestsMaxDefault });
+}
+
+function chunkServiceOf(
+  { clock, hasher }: Env,
+  { node, cluster, tokenKey, receiptKey }: Registration,
+  { engines, fence }: { engines: readonly DiskEngine[]; fence: CommandFence },
+): LocalChunkService {
+  const gate = new TokenGate({ clock, hasher, cluster, key: keyBytes(tokenKey) });
+  return new LocalChunkService({ node, engines, gate, fence, hasher, receiptKey: keyBytes(receiptKey) });
 }
 
 async function openDisk(
   { env, engine }: StorageNodeOptions,
-  { registration, uuid, disk }: { registration: Registration; uuid: string; disk: Disk },
+  { registered, uuid, disk }: NamedDisk & { registered: Registration },
 ): Promise<DiskEngine> {
-  const { cluster, node } = registration;
+  const { cluster, node } = registered;
   if (!(await readDiskIdentity(disk))) {
-    const given = registration.disks.find((it) => it.uuid === uuid);
-    if (!given) throw new StorageError("conflict", "open disk", `the metadata server does not know disk ${uuid}`);
+    const given = registered.disks.find((it) => it.uuid === uuid);
+    if (!given) {
+      throw new StorageError("conflict", "open disk", `the metadata server does not know disk ${uuid}`, {
+        hint: "A new disk is taken in when the metadata server can be reached. Start the node again then.",
+      });
+    }
     await initialiseDisk(disk, { cluster, node, disk: given.disk, uuid });
   }
   return DiskEngine.open(env, disk, { expected: { cluster, node, uuid }, ...(engine ? { options: engine } : {}) });
+}
+
+function identityOf(
+  { cluster, node }: Registration,
+  { bootNonce, version, engines }: { bootNonce: string; version: string; engines: readonly DiskEngine[] },
+): NodeIdentity {
+  return { cluster, node, bootNonce, version, disks: engines.map(({ identity: { disk, uuid } }) => ({ disk, uuid })) };
 }
 
 /** Two disks of one node with the same group would count as two copies and fail as one. */
@@ -150,7 +167,6 @@ function refuseSharedGroups(engines: readonly DiskEngine[]): void {
   }
 }
 
-function urlOf(listener: Listener): string {
-  const host = listener.host.includes(":") ? `[${listener.host}]` : listener.host;
-  return `http://${host}:${listener.port}`;
+function urlOf({ host, port }: Listener): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

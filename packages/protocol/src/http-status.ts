@@ -1,10 +1,13 @@
-import type { ErrorKind } from "@cairn/protocol";
+import type { ErrorKind } from "./errors.ts";
 
-/** The HTTP status of each kind of error, between the parts of a cluster. */
-export function statusOfKind(kind: ErrorKind): number {
+/**
+ * The HTTP status of a failure between the parts of a cluster. Bytes that do not have their hash (details.mismatch) may
+ * be sent again and answer 422; a request that can never succeed answers 400.
+ */
+export function statusOfKind(kind: ErrorKind, details: Readonly<Record<string, unknown>> = {}): number {
   switch (kind) {
     case "invalid":
-      return 422;
+      return details["mismatch"] === true ? 422 : 400;
     case "unauthenticated":
       return 401;
     case "forbidden":
@@ -12,8 +15,8 @@ export function statusOfKind(kind: ErrorKind): number {
     case "not-found":
       return 404;
     case "conflict":
-    case "chunk-gone":
     case "stale":
+    case "chunk-gone":
       return 409;
     case "corrupt":
     case "lost":
