@@ -27,9 +27,14 @@ export function toolFile(packageName, bin = packageName) {
 
 /** Installs and builds if needed; says what it does on stderr. Ends the process with a clear line when it cannot. */
 export function prepare() {
+  prepareTools();
+  build();
+}
+
+/** Installs if needed. */
+export function prepareTools() {
   checkNodeVersion();
   install();
-  build();
 }
 
 function checkNodeVersion() {

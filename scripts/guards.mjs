@@ -1,0 +1,155 @@
+// npm run guards [-- NAME …]: takes each safety guard out of a copy of the tree, one at a time, and runs the tests that
+// watch over it. A guard whose removal no test notices is a failure. The tree itself is not touched.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { prepareTools, root } from "./prepare.mjs";
+
+const engine = "packages/storage-node/src/engine";
+const metadata = "packages/metadata/src";
+
+/** `cut` stands exactly once in `file` and is replaced by `by`. */
+const guards = [
+  {
+    name: "sync of appended records",
+    file: `${engine}/segment-writer.ts`,
+    cut: "    await this.#file.syncData();\n",
+    by: "",
+    tests: engine,
+  },
+  {
+    name: "sync of the folder of a new segment",
+    file: `${engine}/segment-writer.ts`,
+    cut: "      await disk.syncFolder(place.folder);\n",
+    by: "",
+    tests: engine,
+  },
+  {
+    name: "SHA-256 before the append",
+    file: `${engine}/disk-engine.ts`,
+    cut: "const actual = await this.#parts.hasher.sha256(put.bytes);",
+    by: "const actual = hashOfChunkId(put.id);",
+    tests: engine,
+  },
+  {
+    name: "epoch of a group",
+    file: `${engine}/group-store.ts`,
+    cut: "if (put.epoch < epoch)",
+    by: "if (put.epoch < 0)",
+    tests: "packages/storage-node",
+  },
+  {
+    name: "CRC of each block that is read",
+    file: `${engine}/record-read.ts`,
+    cut: "!== crc)",
+    by: "< 0)",
+    tests: engine,
+  },
+  {
+    name: "generation of a delete",
+    file: `${engine}/group-store.ts`,
+    cut: "    const location = await this.#locate(hash, generation);\n    if",
+    by: "    const location = (await this.#locations(hash))[0];\n    if (location) generation = location.generation;\n    if",
+    tests: "packages/storage-node",
+  },
+  {
+    name: "lease must be open",
+    file: `${metadata}/lease/write-leases.ts`,
+    cut: 'if (row.state !== 0) return "is closed";',
+    by: "",
+    tests: metadata,
+  },
+  {
+    name: "receipts must be genuine",
+    file: `${metadata}/lease/receipt-verifier.ts`,
+    cut: "if (!mac || !receiptIsGenuine(claims, receipt, mac))",
+    by: "if (!mac)",
+    tests: metadata,
+  },
+  {
+    name: "only what nobody needs is condemned",
+    file: `${metadata}/commit/condemn.ts`,
+    cut: "AND refs = 0 AND state = 0 AND zero_at < ?",
+    by: "AND zero_at < ?",
+    tests: metadata,
+  },
+  {
+    name: "overtaken leaders are refused",
+    file: "packages/storage-node/src/service/command-fence.ts",
+    cut: "if (isBelow(leader, this.#highest))",
+    by: "if (false)",
+    tests: "packages/storage-node",
+  },
+  {
+    name: "tokens are checked",
+    file: "packages/protocol/src/token.ts",
+    cut: "if (!equalConstantTime(given,",
+    by: "if (!given.length && !equalConstantTime(given,",
+    tests: "packages/protocol packages/storage-node",
+  },
+  {
+    name: "a reader checks each chunk against its id",
+    file: "packages/drive/src/read/chunk-verify.ts",
+    cut: "!== chunk.id",
+    by: ".length === 0",
+    tests: "packages/drive",
+  },
+];
+
+prepareTools();
+const wanted = process.argv.slice(2);
+const copy = mkdtempSync(join(tmpdir(), "cairn-guards-"));
+let unnoticed = 0;
+try {
+  makeCopy();
+  for (const guard of guards.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)))) {
+    const verdict = withoutGuard(guard);
+    if (!verdict.noticed) unnoticed++;
+    console.log(`${verdict.noticed ? "red  " : "GREEN"}  without: ${guard.name}  (${verdict.summary})`);
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+console.log(
+  unnoticed === 0 ? "every guard is watched over" : `${unnoticed} guards could be removed without a test noticing`,
+);
+process.exitCode = unnoticed === 0 ? 0 : 1;
+
+function makeCopy() {
+  for (const name of ["packages", "vitest.config.ts", "package.json", "tsconfig", "tests"]) {
+    cpSync(join(root, name), join(copy, name), {
+      recursive: true,
+      filter: (source) => !/[\\/](dist|node_modules)$/.test(source),
+    });
+  }
+  mkdirSync(join(copy, "node_modules", "@cairn"), { recursive: true });
+  for (const name of readdirSync(join(root, "node_modules"))) {
+    if (name !== "@cairn") symlinkSync(join(root, "node_modules", name), join(copy, "node_modules", name), "junction");
+  }
+  for (const name of readdirSync(join(copy, "packages"))) {
+    symlinkSync(join(copy, "packages", name), join(copy, "node_modules", "@cairn", name), "junction");
+  }
+}
+
+function withoutGuard({ name, file, cut, by, tests }) {
+  const path = join(copy, file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(cut).length !== 2) throw new Error(`the guard "${name}" is not where it was: ${file}`);
+  writeFileSync(
+    path,
+    text.replace(cut, () => by),
+  );
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  const args = [vitest, "run", "--reporter=json", "--bail=1", ...tests.split(" ")];
+  const { stdout, status } = spawnSync(process.execPath, args, {
+    cwd: copy,
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+    timeout: 300_000,
+  });
+  writeFileSync(path, text);
+  const report = JSON.parse(stdout.slice(stdout.indexOf("{")) || "{}");
+  const first = (report.testResults ?? []).flatMap((it) => it.assertionResults).find((it) => it.status === "failed");
+  return { noticed: status !== 0 && first !== undefined, summary: first ? first.fullName : "all tests passed" };
+}
