@@ -93,8 +93,8 @@ export const migrations: readonly (readonly string[])[] = [
        chunks BIGINT NOT NULL, manifest {blob} NOT NULL, PRIMARY KEY (upload, part))`,
 
     // Exact counters without one hot row: each writer adds to its shard, readers sum.
-    // scope: a drive's id in hex, or `group:<id>` (files: chunks that are needed). Everything counts for as long as its row is there, what is in the trash too;
-    // trashed counts what was put into the trash, not what hangs below it.
+    // scope: a drive's id in hex, or `group:<id>` (files: chunks that are needed). Everything counts for as long as its
+    // row is there, what is in the trash too; trashed counts what was put into the trash, not what hangs below it.
     `CREATE TABLE usage (
        scope TEXT NOT NULL, shard BIGINT NOT NULL, bytes BIGINT NOT NULL, files BIGINT NOT NULL, folders BIGINT NOT NULL,
        trashed BIGINT NOT NULL, versions BIGINT NOT NULL, PRIMARY KEY (scope, shard))`,

@@ -11,12 +11,13 @@ const clock = new VirtualClock();
 const random = new SeededRandom(7);
 
 async function openQueue() {
-  const database = new CountingDatabase(await openSqlite(":memory:"));
+  const inner = await openSqlite(":memory:");
+  const database = new CountingDatabase(inner);
   await migrate({ clock, random, database }, { copies: 1, chunkBytes: 65_536 });
   await database.write((sql) => sql.run("CREATE TABLE item (name TEXT PRIMARY KEY)"));
   const queue = new WriteQueue({ clock, random, database, metrics: noMetrics }, { gather: async () => undefined });
   database.writes = 0;
-  return { database, queue };
+  return { database, inner, queue };
 }
 
 async function items(database: SqlDatabase): Promise<unknown[]> {
@@ -67,8 +68,8 @@ test("a job that fails before its first write fails alone, without a second run 
 });
 
 test("a job that fails after a write is undone alone, with its counters and its line in the change feed", async () => {
-  const { database, queue } = await openQueue();
-  const drive = await database.read((sql) => sql.get<{ scope: string }>("SELECT scope FROM usage LIMIT 1"));
+  const { database, inner, queue } = await openQueue();
+  const drive = await inner.read((sql) => sql.get<{ scope: string }>("SELECT scope FROM usage LIMIT 1"));
   const failing = queue.submit(async (tx) => {
     await tx.run("INSERT INTO item (name) VALUES ('x')");
     tx.addUsage(drive!.scope, { files: 100 });
@@ -85,14 +86,14 @@ test("a job that fails after a write is undone alone, with its counters and its 
   const [error] = await Promise.all([failureOf(failing), counting, duplicate]);
   expect(error.kind).toBe("invalid");
   expect(await items(database)).toEqual(["a"]);
-  const sums = await database.read((sql) =>
+  const sums = await inner.read((sql) =>
     sql.get("SELECT (SELECT SUM(files) FROM usage) AS files, (SELECT COUNT(*) FROM change) AS changes"),
   );
   expect({ ...sums }).toEqual({ files: 1, changes: 1 });
 });
 
 test("the order of the change feed is the order of the jobs, without a gap", async () => {
-  const { database, queue } = await openQueue();
+  const { inner, queue } = await openQueue();
   for (let batch = 0; batch < 3; batch++) {
     await Promise.all(
       Array.from({ length: 4 }, (_, index) =>
@@ -102,7 +103,7 @@ test("the order of the change feed is the order of the jobs, without a gap", asy
       ),
     );
   }
-  const rows = await database.read((sql) =>
+  const rows = await inner.read((sql) =>
     sql.all<{ sequence: number; body: string }>("SELECT sequence, body FROM change ORDER BY sequence"),
   );
   expect(rows.map((row) => row.sequence)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1));

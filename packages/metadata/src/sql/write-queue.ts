@@ -1,4 +1,4 @@
-import type { Clock, Metrics, Random, Sql, SqlDatabase } from "@cairn/env";
+import type { Clock, CrashPoint, Metrics, Random, Sql, SqlDatabase } from "@cairn/env";
 import { failed, limits, type Outcome, StorageError, succeeded, unwrap } from "@cairn/protocol";
 import { usageShards } from "./migrate.ts";
 import { Transaction } from "./transaction.ts";
@@ -37,6 +37,7 @@ export class WriteQueue {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #gather: () => Promise<void>;
+  readonly #crashPoint: CrashPoint;
   readonly #shard: number;
   readonly #batchJobs: { observe(value: number): void };
   #waiting: QueuedJob[] = [];
@@ -48,6 +49,7 @@ export class WriteQueue {
       readonly clock: Clock;
       readonly random: Random;
       readonly metrics: Metrics;
+      readonly crashPoint?: CrashPoint;
     },
     options: WriteQueueOptions = {},
   ) {
@@ -55,6 +57,7 @@ export class WriteQueue {
     this.#clock = world.clock;
     this.#random = world.random;
     this.#gather = options.gather ?? (() => world.clock.sleep(0));
+    this.#crashPoint = world.crashPoint ?? (() => undefined);
     this.#shard = Math.floor(world.random.fraction() * usageShards);
     this.#batchJobs = world.metrics.histogram(
       "cairn_metadata_transaction_jobs",
@@ -121,14 +124,17 @@ export class WriteQueue {
     }
   }
 
-  #transact(batch: readonly QueuedJob[], run: typeof runGuarded): Promise<Outcome<unknown>[]> {
-    return this.#database.write(async (sql: Sql) => {
+  async #transact(batch: readonly QueuedJob[], run: typeof runGuarded): Promise<Outcome<unknown>[]> {
+    const all = await this.#database.write(async (sql: Sql) => {
       const tx = new Transaction(sql, this.#random, this.#clock.now());
       const outcomes: Outcome<unknown>[] = [];
       for (const queued of batch) outcomes.push(await run(tx, queued.job));
       await tx.flush(this.#shard);
+      this.#crashPoint("metadata.commit.before-durable");
       return outcomes;
     });
+    this.#crashPoint("metadata.commit.after-durable");
+    return all;
   }
 }
 

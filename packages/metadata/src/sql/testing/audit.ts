@@ -29,7 +29,9 @@ async function auditReferences(sql: Sql): Promise<void> {
   expect(kept, "references of chunks").toEqual(references);
   for (const row of rows) {
     if (row.refs === 0) expect(row.zero_at, "an unused chunk knows since when").not.toBeNull();
-    if (row.refs > 0) expect(row.state, "a chunk that is needed is live").toBe(0);
+    if (row.refs === 0) continue;
+    expect(row.state, "a chunk that is needed is live").toBe(0);
+    expect(row.zero_at, "a chunk that is needed was not left unused").toBeNull();
   }
   const groups = new Map<string, { chunks: number; bytes: number }>();
   for (const row of rows.filter((candidate) => candidate.refs > 0)) {
