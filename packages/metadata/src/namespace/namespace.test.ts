@@ -244,3 +244,28 @@ test("an entry that hangs deeper than any path can be moved back up, and its fol
   });
   expect(up.path).toBe("/up");
 });
+
+test.each(["move", "trash", "remove"] as const)(
+  "changes that share a transaction see one another: %s",
+  async (change) => {
+    await using metadata = await TestMetadata.open();
+    const { namespace } = metadata;
+    const folder = await metadata.folder("/a/b");
+    const above = await namespace.stat({ drive: metadata.drive.id, path: "/a" });
+    const files = [await metadata.file("first", []), await metadata.file("second", [])];
+    const writes = metadata.cluster.database.writes;
+    const moveIn = (index: number) =>
+      namespace.move(metadata.commitId(), files[index]!.id, { parent: folder.id, onConflict: "fail" });
+    const changes = {
+      move: () => namespace.move(metadata.commitId(), above.id, { name: "z", onConflict: "fail" }),
+      trash: () => namespace.trash(metadata.commitId(), above.id),
+      remove: () => namespace.remove(metadata.commitId(), above.id),
+    };
+    const [before, , after] = await Promise.allSettled([moveIn(0), changes[change](), moveIn(1)]);
+    expect(metadata.cluster.database.writes - writes).toBe(1);
+    expect(before).toMatchObject({ status: "fulfilled", value: { path: "/a/b/first" } });
+    if (change === "move") expect(after).toMatchObject({ status: "fulfilled", value: { path: "/z/b/second" } });
+    else expect(after).toMatchObject({ status: "rejected", reason: { kind: "not-found" } });
+    await audit(metadata.store.database);
+  },
+);
