@@ -16,6 +16,7 @@ import { chunkOf, engineEnv, openEngine, putOf, smallSegments, type TestChunk } 
 const hasher = new NodeHasher();
 const group1 = 1 as GroupId;
 const group2 = 2 as GroupId;
+const group3 = 3 as GroupId;
 
 /** One put or delete, and how many operations the disk had seen when it was begun and when it was acknowledged. */
 interface LedgerEntry {
@@ -124,6 +125,9 @@ async function program(run: Run): Promise<void> {
   const other = await run.put(engine, group2, [900]);
   await engine.seal(group1);
   await run.delete(engine, group1, [first[2]]);
+  const sealed = await run.put(engine, group3, [60]);
+  await engine.seal(group3);
+  await run.delete(engine, group3, sealed);
   await engine[Symbol.asyncDispose]();
   engine = await run.open();
   await run.put(engine, group2, [500, 501]);
@@ -232,7 +236,7 @@ describe("after a power cut at any moment", () => {
 });
 
 describe("after the process was killed, restarted, and only then the power was cut", () => {
-  const places = engineCrashPoints.flatMap((name) => [1, 2, 3, 4, 5].map((count) => ({ name, count })));
+  const places = engineCrashPoints.flatMap((name) => [1, 2, 3, 4, 5, 6, 7].map((count) => ({ name, count })));
   test.each(places)("killed at $name, time $count", { timeout: 120_000 }, async ({ name, count }) => {
     const run = new Run();
     run.killAt(name, count);

@@ -1,6 +1,6 @@
 import { NodeHasher } from "@cairn/env-node";
 import type { DiskState, GroupId } from "@cairn/protocol";
-import { type CrashDisk, type DiskFault, FaultyDisk, MemoryDisk, VirtualClock } from "@cairn/simulator";
+import { CrashDisk, type DiskFault, FaultyDisk, MemoryDisk, VirtualClock } from "@cairn/simulator";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DiskEngine } from "./disk-engine.ts";
 import type { EngineOptions } from "./engine-parts.ts";
@@ -89,6 +89,29 @@ describe("a disk that fails a write or a sync", () => {
     expect(memory.image().files.has("g/7/00000002.seg")).toBe(true);
     expect((await again.read(group7, (all[1] as TestChunk).id)).bytes).toEqual(all[1]?.bytes);
     expect(again.digests()).toMatchObject([{ records: 2 }]);
+  });
+
+  test("without room to note where the segment ends: it is noted before the next segment begins", async () => {
+    const [a, b, c] = (await chunks(3)) as [TestChunk, TestChunk, TestChunk];
+    const crash = new CrashDisk();
+    const failing = new FaultyDisk(crash);
+    const engine = await open(failing);
+    await mustPut(engine, a);
+    failing.plan = ({ operation, path }) =>
+      (operation === "sync" && path.endsWith(".seg")) || operation === "rename" ? { fault: "no-space" } : undefined;
+    expect(kindOf(await engine.put(putOf(b)))).toBe("no-space");
+    expect(kindOf(await engine.put(putOf(c)))).toBe("no-space");
+    expect(failing.hits).toBe(3);
+    failing.plan = () => undefined;
+    await mustPut(engine, c);
+    crash.endProcess();
+    // The bytes of b still stand behind the end of the first segment, in the page cache only.
+    await using restarted = await open(crash);
+    await mustPut(restarted, b);
+    for (const { image } of crash.crashStates({ first: crash.operations.length })) {
+      await using again = await open(new MemoryDisk({ image }));
+      for (const chunk of [a, b, c]) expect((await again.read(group7, chunk.id)).bytes).toEqual(chunk.bytes);
+    }
   });
 
   test("(tombstones) fails the delete, and the chunk is served until a delete is acknowledged", async () => {

@@ -108,7 +108,7 @@ export function decodeRecordHeader(bytes: Uint8Array, crc32c: Crc32c): RecordHea
     generation: Number(view.getBigUint64(32, true)) as Generation,
     sequence: Number(view.getBigUint64(40, true)),
     writtenAt: Number(view.getBigUint64(48, true)),
-    hash: bytes.slice(56, 88),
+    hash: new Uint8Array(bytes.subarray(56, 88)),
     crcOfTable: view.getUint32(88, true),
     crc,
   };
