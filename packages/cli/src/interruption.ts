@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { exitCodes } from "./exit-codes.ts";
 
 /** The part of a process that signals come from. */
@@ -17,6 +18,8 @@ export class Interruption implements Disposable {
 
   /** `onFirst` is told the first signal, so that the person learns what happens. */
   constructor(source: SignalSource | undefined, actions: InterruptionActions) {
+    // Every transfer under way listens; that many listeners are no leak.
+    setMaxListeners(0, this.#controller.signal);
     this.#source = source;
     this.#endAtOnce = actions.endAtOnce;
     this.#onInterrupt = () => this.#receive(exitCodes.interrupted, actions.onFirst);

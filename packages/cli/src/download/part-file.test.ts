@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Entry } from "@cairn/protocol";
@@ -50,15 +50,37 @@ test("bytes of another content are thrown away", async () => {
   expect((await stat(partPath(output))).size).toBe(0);
 });
 
-test("bytes without a note are thrown away, a note without bytes is harmless", async () => {
-  await writeFile(partPath(output), "strangers");
+test("a stranger's file that is in the way is left alone", async () => {
+  await writeFile(partPath(output), "precious");
+  await expect(PartFile.open(output, entry, everything)).rejects.toMatchObject({ exitCode: 7 });
+  expect(await readFile(partPath(output), "utf8")).toBe("precious");
+});
+
+test("a note without bytes, as a kill can leave it, is harmless", async () => {
   {
-    await using part = await PartFile.open(output, entry, everything);
-    expect(part.position).toBe(0);
+    await using part = await PartFile.open(output, entry, nothing);
+    await part.append(Buffer.from("01234"));
   }
   await rm(partPath(output));
   await using part = await PartFile.open(output, entry, everything);
   expect(part.position).toBe(0);
+});
+
+test("a part that another download has replaced is not given the output's name", async () => {
+  await using part = await PartFile.open(output, entry, nothing);
+  await part.append(Buffer.from("0123456789"));
+  await rename(partPath(output), join(folder, "elsewhere"));
+  await writeFile(partPath(output), "other");
+  await expect(part.complete(0)).rejects.toThrow("taken away meanwhile");
+  expect(await readdir(folder)).not.toContain("out.bin");
+});
+
+test("the longest name that a file can have leaves room for its part", async () => {
+  const longest = join(folder, "é".repeat(127));
+  await using part = await PartFile.open(longest, { ...entry, size: 1 } as Entry, nothing);
+  await part.append(Buffer.from("1"));
+  await part.complete(0);
+  expect(await readdir(folder)).toEqual(["é".repeat(127)]);
 });
 
 test("a folder that does not exist is told before anything is fetched", async () => {

@@ -1,11 +1,14 @@
-import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
-import type { Entry } from "@cairn/protocol";
-import { localFailure } from "../failure.ts";
+import { createHash } from "node:crypto";
+import { type FileHandle, lstat, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { type Entry, limits } from "@cairn/protocol";
+import { exitCodes } from "../exit-codes.ts";
+import { Failure, localFailure } from "../failure.ts";
 
 /**
  * A download under way: `<output>.cairn-part` with the bytes and a small note beside it that says of which content they are.
- * The output appears whole and synced, or not at all; what is there of the same content is kept for the next attempt.
+ * The output appears whole and synced, or not at all; what is there of the same content is kept for the next attempt. The note
+ * is written first, so that bytes without a note are known to be somebody else's and are left alone.
  */
 export class PartFile implements AsyncDisposable {
   readonly path: string;
@@ -22,17 +25,18 @@ export class PartFile implements AsyncDisposable {
 
   /**
    * Opens the part for this content. `verify` tells how many of the bytes that are there are right; what follows them is cut
-   * off. Throws a Failure when the folder is missing, and what the system says.
+   * off. Throws a Failure when the folder is missing or a stranger's file is in the way, and what the system says.
    */
   static async open(output: string, entry: Entry, verify: (path: string) => Promise<number>): Promise<PartFile> {
     const path = partPath(output);
     await checkFolder(dirname(output));
-    const known = (await readNote(output)) === noteOf(entry);
-    const kept = known ? await verify(path).catch(ignoreMissing) : 0;
+    const note = await readNote(output);
+    if (note === undefined) await checkAbsent(path);
+    const kept = note === noteOf(entry) ? await verify(path).catch(ignoreMissing) : 0;
+    await writeFile(notePath(output), noteOf(entry));
     const handle = await open(path, kept > 0 ? "r+" : "w");
     try {
       await handle.truncate(kept);
-      await writeFile(notePath(output), noteOf(entry));
       return new PartFile(output, handle, kept);
     } catch (error) {
       await handle.close();
@@ -59,6 +63,7 @@ export class PartFile implements AsyncDisposable {
   async complete(modifiedAt: number): Promise<void> {
     await this.#handle.utimes(modifiedAt / 1000, modifiedAt / 1000);
     await this.#handle.sync();
+    await this.#checkStillThere();
     await rename(this.path, this.#output);
     await syncFolder(dirname(this.#output));
     await rm(notePath(this.#output), { force: true });
@@ -67,14 +72,37 @@ export class PartFile implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
   }
+
+  /** Another download to the same place may have put its own part there. */
+  async #checkStillThere(): Promise<void> {
+    const [own, there] = await Promise.all([this.#handle.stat(), stat(this.path).catch(() => undefined)]);
+    if (own.ino === there?.ino) return;
+    throw localFailure(`${this.path} was taken away meanwhile`, "run the same command again, once at a time");
+  }
 }
 
+/** Where the bytes of a download under way lie. A name that leaves no room for the ending is replaced by its hash. */
 export function partPath(output: string): string {
-  return `${output}.cairn-part`;
+  const name = basename(output);
+  const fits = Buffer.byteLength(name) + Buffer.byteLength(noteEnding) <= limits.nameBytesMax;
+  const stem = fits ? name : createHash("sha256").update(name).digest("hex").slice(0, 32);
+  return join(dirname(output), `${stem}${partEnding}`);
 }
+
+const partEnding = ".cairn-part";
+const noteEnding = `${partEnding}.json`;
 
 function notePath(output: string): string {
-  return `${output}.cairn-part.json`;
+  return `${partPath(output)}.json`;
+}
+
+async function checkAbsent(path: string): Promise<void> {
+  const found = await lstat(path).catch(ignoreMissing);
+  if (found === 0) return;
+  throw new Failure("E_CONFLICT", `${path} is in the way, and is no download under way`, {
+    exitCode: exitCodes.conflict,
+    hint: "move it away, or choose another --output",
+  });
 }
 
 /** The etag names the content, so bytes of the same etag are interchangeable. */
