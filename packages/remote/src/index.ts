@@ -6,7 +6,7 @@ export {
   membershipMethods,
   namespaceMethods,
 } from "./method-lists.ts";
-export { type Authorise, serveMethods } from "./method-server.ts";
+export { type Authorise, type MethodServerOptions, serveMethods } from "./method-server.ts";
 export { type RemoteChunkOptions, RemoteChunkService } from "./remote-chunk-service.ts";
 export { type RemoteOptions, remoteDataPath, remoteMembership, remoteMetadata } from "./remote-service.ts";
 export { errorOfReply, jsonOfReply } from "./reply-error.ts";

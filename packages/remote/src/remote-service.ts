@@ -21,7 +21,7 @@ import { jsonOfReply } from "./reply-error.ts";
 const triesMax = 3;
 const firstPauseMs = 100;
 const replyBytesMax = 64 * 1024 * 1024;
-const timeoutMs = 30_000;
+const timeoutMsDefault = 30_000;
 
 export interface RemoteOptions {
   readonly network: Network;
@@ -33,6 +33,8 @@ export interface RemoteOptions {
   readonly bearer?: string | undefined;
   /** Tries of a repeatable call that finds the server unavailable; absent: 3. */
   readonly tries?: number | undefined;
+  /** Wait for each answer, ms; absent: 30 s, and for membership what keeps a node from falling silent. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** The data path of a metadata server, or of a gateway in front of it. */
@@ -45,7 +47,7 @@ export function remoteMetadata(options: RemoteOptions): MetadataService {
 }
 
 export function remoteMembership(options: RemoteOptions): MembershipService {
-  return remoteService<MembershipService>(options, membershipMethods);
+  return remoteService<MembershipService>({ timeoutMs: limits.suspectAfterMs / 2, ...options }, membershipMethods);
 }
 
 /**
@@ -69,7 +71,7 @@ async function call(options: RemoteOptions, method: string, args: readonly unkno
       ...(options.bearer === undefined ? {} : { authorization: `Bearer ${options.bearer}` }),
     },
     body: [utf8(JSON.stringify(args))],
-    timeoutMs,
+    timeoutMs: options.timeoutMs ?? timeoutMsDefault,
     replyBytesMax,
   });
   const { result } = jsonOfReply<{ result?: unknown }>(reply, method);
