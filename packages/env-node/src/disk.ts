@@ -81,7 +81,7 @@ export class NodeDisk implements Disk {
     });
   }
 
-  lock(path: string): Promise<AsyncDisposable> {
+  async lock(path: string): Promise<AsyncDisposable> {
     return lockFile(this.#place(path));
   }
 
@@ -161,7 +161,11 @@ class NodeDiskFile implements DiskFile {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    try {
+      await this.#handle.close();
+    } catch (error) {
+      throw fromSystemError(error, "close file", this.#path);
+    }
   }
 
   /** A short write is not an error of the system: the rest is written again, until nothing moves any more. */

@@ -2,12 +2,14 @@ import type { IncomingMessage } from "node:http";
 import { limits, StorageError } from "@cairn/protocol";
 
 /**
- * Collects a request's body into one buffer. Throws too-large over `bytesMax`, invalid when it ends early, unavailable
- * when it stalls: less than bodyBytesPerSecondMin over bodyStallMs.
+ * Collects a request's body into one buffer. Throws too-large over `bytesMax`, invalid when it ends early, was read
+ * before, or stalls: less than bodyBytesPerSecondMin over bodyStallMs.
  */
 export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
   const declared = Number(request.headers["content-length"] ?? Number.NaN);
   if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  // Its events have passed: waiting for them would take until the watchdog barks.
+  if (request.destroyed || request.readableEnded) return Promise.reject(gone());
   return new Promise((resolve, reject) => {
     // A body of known length goes straight into one buffer; its pages are taken up only as the bytes come.
     const whole = declared > 0 ? Buffer.allocUnsafeSlow(declared) : undefined;
@@ -45,6 +47,10 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
 
 function tooLarge(bytesMax: number): StorageError {
   return new StorageError("too-large", "read body", `at most ${bytesMax} bytes are taken here`);
+}
+
+function gone(): StorageError {
+  return new StorageError("invalid", "read body", "the client went away, or the body was read before");
 }
 
 function stalled(): StorageError {

@@ -22,7 +22,7 @@ export class HttpClient implements AsyncDisposable {
 
   async request(request: OutgoingRequest): Promise<IncomingReply> {
     const { origin, pathname, search } = new URL(request.url);
-    const exchange = new HttpExchange(request.url, request.replyBytesMax);
+    const exchange = new HttpExchange(request);
     const cancelled = (): void => exchange.stop(new StorageError("cancelled", "request", origin + pathname));
     if (request.signal?.aborted) throw new StorageError("cancelled", "request", origin + pathname);
     const timer = setTimeout(() => exchange.stop(tooSlow(request, origin)), request.timeoutMs);

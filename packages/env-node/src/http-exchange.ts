@@ -1,4 +1,4 @@
-import type { IncomingReply } from "@cairn/env";
+import type { IncomingReply, OutgoingRequest } from "@cairn/env";
 import { StorageError } from "@cairn/protocol";
 import type { Dispatcher } from "undici";
 
@@ -8,8 +8,7 @@ import type { Dispatcher } from "undici";
  */
 export class HttpExchange implements Dispatcher.DispatchHandler {
   readonly reply: Promise<IncomingReply>;
-  readonly #replyBytesMax: number;
-  readonly #url: string;
+  readonly #request: Pick<OutgoingRequest, "method" | "url" | "replyBytesMax">;
   #resolve: (reply: IncomingReply) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   #controller: Dispatcher.DispatchController | undefined;
@@ -20,9 +19,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #length = 0;
   #stopped: Error | undefined;
 
-  constructor(url: string, replyBytesMax: number) {
-    this.#url = url;
-    this.#replyBytesMax = replyBytesMax;
+  constructor(request: Pick<OutgoingRequest, "method" | "url" | "replyBytesMax">) {
+    this.#request = request;
     this.reply = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -52,8 +50,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     for (const [name, value] of Object.entries(headers)) {
       if (value !== undefined) this.#headers[name] = Array.isArray(value) ? value.join(", ") : value;
     }
+    // These tell the length of a body that they do not carry.
+    if (this.#request.method === "HEAD" || status === 204 || status === 304) return;
     const length = Number(this.#headers["content-length"] ?? Number.NaN);
-    if (length > this.#replyBytesMax) this.#tooLarge();
+    if (length > this.#request.replyBytesMax) this.#tooLarge();
     else if (length > 0) this.#whole = Buffer.allocUnsafeSlow(length);
   }
 
@@ -61,7 +61,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     const at = this.#length;
     this.#length += piece.length;
     if (this.#whole && this.#length <= this.#whole.length) this.#whole.set(piece, at);
-    else if (this.#length > this.#replyBytesMax) this.#tooLarge();
+    else if (this.#length > this.#request.replyBytesMax) this.#tooLarge();
     else this.#pieces.push(piece);
   }
 
@@ -76,6 +76,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   #tooLarge(): void {
-    this.stop(new StorageError("too-large", "read answer", `${this.#url}: more than ${this.#replyBytesMax} bytes`));
+    const { url, replyBytesMax } = this.#request;
+    this.stop(new StorageError("too-large", "read answer", `${url}: more than ${replyBytesMax} bytes`));
   }
 }

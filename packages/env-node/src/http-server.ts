@@ -10,24 +10,42 @@ import { codeOf } from "./system-error.ts";
 const drainMs = 10_000;
 /** Bytes of an unread body that are worth reading to keep the connection. */
 const drainBytesMax = 64 * 1024;
+/** How long a longer one is thrown away: a connection that is closed over unread bytes may lose the reply on its way. */
+const lingerMs = 2000;
 
 /** Serves over bare node:http with keep-alive. Throws conflict when the port is taken. */
 export async function serveHttp(handler: HttpHandler, options: ServeOptions): Promise<Listener> {
   let underWay = 0;
+  let stopping = false;
   const server = createServer(serverOptions(), (request, response) => {
     if (underWay >= options.requestsMax) {
       reply(request, response, { status: 503, headers: { "retry-after": "1" } });
       return;
     }
     underWay++;
-    void answer(handler, request, response).finally(() => underWay--);
+    void (async () => {
+      const result = await answer(handler, request, response);
+      if (stopping) response.shouldKeepAlive = false;
+      send(request, response, result);
+      await sent(request, response);
+      underWay--;
+    })();
   });
+  // Each pipelined request waits for the end of its connection.
+  server.on("connection", (socket) => socket.setMaxListeners(0));
   // Node's own limit on the whole request would cut off every long upload; bodies have a minimum rate instead.
   server.requestTimeout = 0;
   server.maxConnections = limits.connectionsMax;
   await listen(server, options);
   const { address, port } = server.address() as AddressInfo;
-  return { host: address, port, [Symbol.asyncDispose]: () => close(server) };
+  return {
+    host: address,
+    port,
+    [Symbol.asyncDispose]: () => {
+      stopping = true;
+      return close(server);
+    },
+  };
 }
 
 function serverOptions(): Parameters<typeof createServer>[0] {
@@ -59,14 +77,39 @@ function listen(server: Server, options: ServeOptions): Promise<void> {
   });
 }
 
-async function answer(handler: HttpHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  let result: HttpReply;
+async function answer(handler: HttpHandler, request: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
   try {
-    result = hostIsDoubtful(request) ? { status: 400 } : await handler(new NodeRequest(request, response));
+    return hostIsDoubtful(request) ? { status: 400 } : await handler(new NodeRequest(request, response));
   } catch {
-    result = { status: 500 };
+    return { status: 500 };
   }
-  reply(request, response, result);
+}
+
+/** Sends a reply that a handler made, which may be one that cannot be sent: a bad header, a body that is no bytes. */
+function send(request: IncomingMessage, response: ServerResponse, result: HttpReply): void {
+  try {
+    reply(request, response, result);
+  } catch {
+    if (response.headersSent) response.destroy();
+    else reply(request, response, { status: 500 });
+  }
+}
+
+/** Ends when the reply has left or its connection is gone. A client that takes nothing of it for a while is cut off. */
+function sent(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { socket } = request;
+  if (response.writableFinished || socket.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off("close", done);
+      socket.setTimeout(0);
+      resolve();
+    };
+    socket.setTimeout(limits.bodyStallMs);
+    // Before Node's own listener, which sets the time-out of an idle connection.
+    response.prependOnceListener("finish", done);
+    socket.once("close", done);
+  });
 }
 
 /** Two Host headers, or a whole URL as target, are how requests are smuggled past proxies. */
@@ -79,17 +122,35 @@ function reply(request: IncomingMessage, response: ServerResponse, result: HttpR
   if (response.headersSent || response.destroyed) return;
   const body = result.body ?? [];
   const length = body.reduce((sum, part) => sum + part.length, 0);
-  const left = request.complete ? 0 : Number(request.headers["content-length"] ?? Number.POSITIVE_INFINITY);
   // What is left of a refused body is either short enough to read, or the connection ends.
-  if (left > drainBytesMax) response.shouldKeepAlive = false;
-  response.writeHead(result.status, { ...result.headers, "content-length": length });
+  const lingers = bytesLeft(request) > drainBytesMax;
+  if (lingers) response.shouldKeepAlive = false;
+  const bodyless = result.status === 204 || result.status === 304;
+  response.writeHead(result.status, bodyless ? result.headers : { ...result.headers, "content-length": length });
   response.cork();
-  if (request.method !== "HEAD") for (const part of body) response.write(part);
-  response.end(() => {
-    if (left > drainBytesMax) request.destroy();
-  });
+  if (request.method !== "HEAD" && !bodyless) for (const part of body) response.write(part);
+  if (lingers) {
+    response.flushHeaders();
+    linger(request, () => response.end());
+  } else response.end();
   response.uncork();
   if (!request.complete) request.resume();
+}
+
+/** Upper bound of what is still to come of a body. */
+function bytesLeft(request: IncomingMessage): number {
+  if (request.complete) return 0;
+  if (request.headers["transfer-encoding"] !== undefined) return Number.POSITIVE_INFINITY;
+  return Number(request.headers["content-length"] ?? 0);
+}
+
+/** Calls back when the rest of the body has been thrown away, or has had its time. */
+function linger(request: IncomingMessage, done: () => void): void {
+  const timer = setTimeout(done, lingerMs);
+  request.once("close", () => {
+    clearTimeout(timer);
+    done();
+  });
 }
 
 class NodeRequest implements IncomingRequest {
@@ -119,9 +180,11 @@ class NodeRequest implements IncomingRequest {
     if (!this.#gone) {
       const gone = new AbortController();
       this.#gone = gone;
-      this.#response.once("close", () => {
+      const look = (): void => {
         if (!this.#response.writableFinished) gone.abort();
-      });
+      };
+      if (this.#response.destroyed) look();
+      else this.#response.once("close", look);
     }
     return this.#gone.signal;
   }
@@ -133,8 +196,11 @@ class NodeRequest implements IncomingRequest {
 
 async function close(server: Server): Promise<void> {
   await new Promise<void>((resolve) => {
-    server.close(() => resolve());
+    const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
     server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), drainMs).unref();
   });
 }

@@ -1,4 +1,5 @@
 import { StorageError } from "@cairn/protocol";
+import { makePrivateFile } from "./private-file.ts";
 import { openEngine } from "./sqlite-engine.ts";
 import { fromSystemError } from "./system-error.ts";
 
@@ -8,6 +9,7 @@ import { fromSystemError } from "./system-error.ts";
  */
 export async function lockFile(place: string): Promise<AsyncDisposable> {
   const engine = await openEngine();
+  await makePrivateFile(place);
   let database: InstanceType<typeof engine> | undefined;
   try {
     database = new engine(place);

@@ -25,7 +25,7 @@ export class PinoLog implements Log {
     const settings: pino.LoggerOptions = {
       name: options.name,
       level: options.level,
-      redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: "(secret)" },
+      redact: { paths: secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: "(secret)" },
     };
     return new PinoLog(pino(settings, options.destination ?? pino.destination({ dest: 2, sync: false })));
   }

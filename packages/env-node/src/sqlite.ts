@@ -1,27 +1,34 @@
 import type { Sql, SqlDatabase, SqlRow, SqlValue } from "@cairn/env";
 import { assert, StorageError } from "@cairn/protocol";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
+import { makePrivateFile } from "./private-file.ts";
 import { openEngine } from "./sqlite-engine.ts";
 
+const inMemory = ":memory:";
 const statementsKept = 300;
 
 /**
  * Opens a database file, or `:memory:`. WAL with `synchronous=FULL` set explicitly on the writing connection: a commit
- * that returned survives a power cut. One connection writes and checkpoints; readers are read-only.
+ * that returned survives a power cut. One connection writes and checkpoints; readers are read-only. A new file is 0600.
  * Throws corrupt when the file is not a sound database.
  */
 export async function openSqlite(file: string): Promise<SqlDatabase> {
   const engine = await openEngine();
+  if (file !== inMemory) await makePrivateFile(file);
+  const opened: DatabaseSyncInstance[] = [];
   try {
     const writer = new engine(file);
+    opened.push(writer);
     writer.exec("PRAGMA page_size=8192; PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL");
     writer.exec("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
     writer.prepare("SELECT count(*) FROM sqlite_master").get();
-    if (file === ":memory:") return new SqliteDatabase(writer, writer);
+    if (file === inMemory) return new SqliteDatabase(writer, writer);
     const reader = new engine(file, { readOnly: true });
+    opened.push(reader);
     reader.exec("PRAGMA busy_timeout=5000; PRAGMA cache_size=-32768; PRAGMA query_only=ON");
     return new SqliteDatabase(writer, reader);
   } catch (error) {
+    for (const connection of opened) connection.close();
     throw translate(error, "open database");
   }
 }
@@ -32,6 +39,7 @@ class SqliteDatabase implements SqlDatabase {
   readonly #shared: boolean;
   #writing: Promise<unknown> = Promise.resolve();
   #reading: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
 
   constructor(writer: DatabaseSyncInstance, reader: DatabaseSyncInstance) {
     this.#writer = new SqliteConnection(writer);
@@ -53,7 +61,12 @@ class SqliteDatabase implements SqlDatabase {
     return run;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await Promise.all([this.#writing, this.#reading]);
     if (!this.#shared) this.#reader.close();
     this.#writer.close();

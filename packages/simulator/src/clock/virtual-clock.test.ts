@@ -1,6 +1,12 @@
 import { isKind } from "@cairn/protocol";
 import { expect, test } from "vitest";
+import { describeClock } from "../suites/clock-suite.ts";
 import { VirtualClock } from "./virtual-clock.ts";
+
+describeClock("a virtual clock", () => {
+  const clock = new VirtualClock();
+  return { clock, pass: (ms) => clock.advance(ms) };
+});
 
 test("sleepers wake in the order of their time, and what they set meanwhile rings too", async () => {
   const clock = new VirtualClock();
