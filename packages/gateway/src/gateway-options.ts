@@ -1,6 +1,7 @@
 import type { DriveReader, DriveWriter } from "@cairn/drive";
 import type { Env, HttpHandler } from "@cairn/env";
 import type { MetadataService, Scope } from "@cairn/protocol";
+import type { PoolName } from "./http/admission.ts";
 
 /** Methods of a service that are called as POST `<base>/<method>`; the handler comes from whoever wires the parts. */
 export interface MethodMount {
@@ -8,6 +9,8 @@ export interface MethodMount {
   /** `own`: the handler checks the caller itself. */
   readonly scopeOf: (method: string) => Scope | "own";
   readonly handler: HttpHandler;
+  /** Whose room its requests take. Default: `data`. */
+  readonly pool?: "data" | "cluster";
 }
 
 export interface GatewayOptions {
@@ -22,4 +25,8 @@ export interface GatewayOptions {
   readonly openMetrics: boolean;
   /** Why the server is not ready yet, or undefined when it is. */
   readonly notReady?: () => string | undefined;
+  /** How long a good token is remembered, ms; at most 1000. Default: 0, ask every time. */
+  readonly rememberPrincipalsMs?: number;
+  /** Requests of each kind under way at once, where the defaults do not fit. */
+  readonly requestsMax?: Partial<Record<PoolName, number>>;
 }

@@ -2,7 +2,10 @@ import type { AddressInfo } from "node:net";
 import { StorageError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import { installAuthentication } from "./auth/authentication.ts";
+import { Principals } from "./auth/principals.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
+import { Admission } from "./http/admission.ts";
+import { Connections } from "./http/connections.ts";
 import { methodRoutes } from "./http/method-routes.ts";
 import { createServer } from "./http/server.ts";
 import { clusterRoutes } from "./rest/cluster-routes.ts";
@@ -21,11 +24,16 @@ export interface Gateway extends AsyncDisposable {
 }
 
 const prefix = "/api/v1";
+const rememberPrincipalsMsMax = 1000;
+/** How long requests under way may still take when the gateway stops. */
+const drainMs = 10_000;
 
 /** A gateway with all its routes, not listening yet. */
 export async function createGateway(options: GatewayOptions): Promise<FastifyInstance> {
   const app = await createServer(options);
-  installAuthentication(app, options.metadata);
+  const { env, metadata, rememberPrincipalsMs = 0 } = options;
+  const principals = new Principals(env.clock, metadata, Math.min(rememberPrincipalsMs, rememberPrincipalsMsMax));
+  installAuthentication(app, principals, new Admission(env, options.requestsMax));
   const context = new RequestContext(options);
   for (const routes of [fileLookupRoutes, fileChangeRoutes, fileInsightRoutes, trashRoutes]) {
     await app.register(async (scope) => routes(scope, options, context), { prefix });
@@ -38,20 +46,15 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   return app;
 }
 
-/** Starts a gateway. Throws conflict when the port is taken. */
+/** Starts a gateway. Throws conflict when the port is taken. Disposing finishes what is under way, for ten seconds at most. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const app = await createGateway(options);
-  const { host, port } = options.listen;
+  const connections = new Connections(app.server);
   try {
-    await app.listen({ host, port });
+    await app.listen(options.listen);
   } catch (cause) {
-    const taken = (cause as { code?: string }).code === "EADDRINUSE";
-    throw new StorageError(taken ? "conflict" : "internal", "listen", `${host}:${port}`, {
-      cause,
-      hint: taken
-        ? `Another program uses port ${port}. Stop it, or choose another with --port.`
-        : "Check the address given with --host.",
-    });
+    await app.close();
+    throw listenFailure(cause, options.listen);
   }
   const address = app.server.address() as AddressInfo;
   const shown = address.address.includes(":") ? `[${address.address}]` : address.address;
@@ -59,17 +62,44 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://${shown}:${address.port}`,
     port: address.port,
     [Symbol.asyncDispose]: async () => {
-      app.server.closeIdleConnections();
-      await app.close();
+      const closed = app.close();
+      const timer = connections.end(options.env.clock, drainMs);
+      await closed;
+      timer.cancel();
     },
   };
 }
 
+function listenFailure(cause: unknown, { host, port }: GatewayOptions["listen"]): StorageError {
+  const place = `${host}:${port}`;
+  switch ((cause as { code?: string }).code) {
+    case "EADDRINUSE":
+      return new StorageError("conflict", "listen", `port ${port} of ${host} is in use`, {
+        cause,
+        hint: `Another program uses port ${port}. Stop it, or choose another with --port.`,
+      });
+    case "EACCES":
+      return new StorageError("forbidden", "listen", `port ${port} needs more rights`, {
+        cause,
+        hint: "Choose a port above 1023 with --port.",
+      });
+    default:
+      return new StorageError("invalid", "listen", place, {
+        cause,
+        hint: "Check the address given with --host: it must be one of this machine's.",
+      });
+  }
+}
+
 /** For those who watch the process: alive, ready, measured. */
 function operationRoutes(app: FastifyInstance, { env, openMetrics, notReady }: GatewayOptions): void {
-  app.get("/healthz", { config: { scope: "public" }, schema: { hide: true }, handler: async () => "ok\n" });
+  app.get("/healthz", {
+    config: { scope: "public", pool: "free" },
+    schema: { hide: true },
+    handler: async () => "ok\n",
+  });
   app.get("/readyz", {
-    config: { scope: "public" },
+    config: { scope: "public", pool: "free" },
     schema: { hide: true },
     handler: async (_request, reply) => {
       const reason = notReady?.();
@@ -77,7 +107,7 @@ function operationRoutes(app: FastifyInstance, { env, openMetrics, notReady }: G
     },
   });
   app.get("/metrics", {
-    config: { scope: openMetrics ? "public" : "admin" },
+    config: { scope: openMetrics ? "public" : "admin", pool: "free" },
     schema: { hide: true },
     handler: async (_request, reply) =>
       reply.type("text/plain; version=0.0.4; charset=utf-8").send(await env.metrics.expose()),

@@ -1,50 +1,54 @@
-import type { HttpMethod, IncomingRequest } from "@cairn/env";
-import { limits, StorageError } from "@cairn/protocol";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { authorise } from "../auth/authentication.ts";
+import type { HttpReply, IncomingRequest } from "@cairn/env";
+import { limits } from "@cairn/protocol";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
+import { sendContinue } from "./expect-continue.ts";
+import { wholeBody } from "./whole-body.ts";
 
 /** Mounts the methods of services that came ready-made: the data path for SDKs, the internal services for nodes. */
-export function methodRoutes(app: FastifyInstance, { mounts, metadata }: GatewayOptions): void {
+export function methodRoutes(app: FastifyInstance, { mounts, env }: GatewayOptions): void {
+  // Bodies are read when the service asks for them, which it does when it knows the caller.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: limits.metadataBodyBytesMax }, (_request, body, done) =>
-    done(null, body),
-  );
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   for (const mount of mounts) {
     app.post<{ Params: { method: string } }>(`${mount.base}/:method`, {
-      config: { scope: "own" },
-      bodyLimit: limits.metadataBodyBytesMax,
+      config: {
+        scope: ({ params }) => mount.scopeOf((params as { method: string }).method),
+        pool: mount.pool ?? "data",
+        streams: true,
+      },
       schema: { hide: true },
       handler: async (request, reply) => {
-        const scope = mount.scopeOf(request.params.method);
-        if (scope !== "own") await authorise(metadata, bearerOf(request), scope);
-        const answer = await mount.handler(asIncoming(request));
+        const answer = await mount.handler(asIncoming(request, reply, env.clock));
         for (const [name, value] of Object.entries(answer.headers ?? {})) void reply.header(name, value);
-        return reply.code(answer.status).send(Buffer.concat(answer.body ?? []));
+        return reply.code(answer.status).send(bodyOf(answer));
       },
     });
   }
 }
 
-function bearerOf(request: FastifyRequest): string {
-  const match = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "");
-  if (match?.[1]) return match[1];
-  throw new StorageError("unauthenticated", "check access token", "no access token came with the request");
+function bodyOf({ body = [] }: HttpReply): Buffer {
+  const [only = new Uint8Array(0)] = body;
+  return body.length > 1 ? Buffer.concat(body) : Buffer.from(only.buffer, only.byteOffset, only.byteLength);
 }
 
-/** A request whose body Fastify has read, as the services see requests. */
-function asIncoming(request: FastifyRequest): IncomingRequest {
+/** A request as the services see it. */
+function asIncoming(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  clock: GatewayOptions["env"]["clock"],
+): IncomingRequest {
+  const gone = new AbortController();
+  reply.raw.once("close", () => gone.abort());
   return {
-    method: request.method as HttpMethod,
+    method: request.method,
     target: request.url,
     headers: request.headers as Record<string, string | undefined>,
     id: request.id,
-    body: async (bytesMax) => {
-      const body = Buffer.isBuffer(request.body) ? request.body : new Uint8Array(0);
-      if (body.length > bytesMax)
-        throw new StorageError("too-large", "read body", `at most ${bytesMax} bytes are taken here`);
-      return body;
+    body: (bytesMax) => {
+      sendContinue(request.raw, reply.raw);
+      return wholeBody(request.raw, Math.min(bytesMax, limits.metadataBodyBytesMax), clock);
     },
-    signal: new AbortController().signal,
+    signal: gone.signal,
   };
 }

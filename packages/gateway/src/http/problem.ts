@@ -1,4 +1,5 @@
 import { asStorageError, type ErrorKind, type StorageError } from "@cairn/protocol";
+import { RequestRefusal } from "./request-refusal.ts";
 
 /** An error of the REST API, application/problem+json (RFC 9457) with our members beside the standard ones. */
 export interface Problem {
@@ -13,7 +14,31 @@ export interface Problem {
   readonly retryable: boolean;
   readonly hint?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+  /** Which members of the request are wrong, and why. */
+  readonly errors?: readonly { readonly pointer: string; readonly why: string }[];
 }
+
+/** The same as JSON Schema, for the description of the API. */
+export const problemSchema: object = {
+  type: "object",
+  required: ["type", "title", "status", "code", "detail", "instance", "request_id", "retryable"],
+  properties: {
+    type: { type: "string" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    code: { type: "string", description: "Stable; programs branch on it" },
+    detail: { type: "string" },
+    instance: { type: "string" },
+    request_id: { type: "string" },
+    retryable: { type: "boolean" },
+    hint: { type: "string", description: "What to do next" },
+    details: { type: "object" },
+    errors: {
+      type: "array",
+      items: { type: "object", properties: { pointer: { type: "string" }, why: { type: "string" } } },
+    },
+  },
+};
 
 interface ProblemClass {
   readonly status: number;
@@ -62,24 +87,35 @@ export function classOf(kind: ErrorKind): ProblemClass {
   }
 }
 
+/** The problem document of an error. What an internal failure was about stays in the log: its words may hold paths and statements. */
 export function problemOf(error: unknown, requestId: string): Problem {
   const known = asStorageError(error, "serve request");
-  const { status, code, title, retryable = false } = classOf(known.kind);
+  const { status, code, title, retryable = false } = refinedClassOf(known);
+  const internal = known.kind === "internal";
+  const { errors, ...details } = known.details as { errors?: Problem["errors"] } & StorageError["details"];
   return {
     type: `https://cairn.invalid/errors/${code}`,
     title,
     status,
     code,
-    detail: detailOf(known),
+    detail: internal ? `${known.operation} failed` : `${known.operation}: ${known.subject}`,
     instance: `/api/v1/requests/${requestId}`,
     request_id: requestId,
     retryable,
-    ...(known.hint === undefined ? {} : { hint: known.hint }),
-    ...(Object.keys(known.details).length === 0 ? {} : { details: known.details }),
+    ...(known.hint === undefined || internal ? {} : { hint: known.hint }),
+    ...(Object.keys(details).length === 0 || internal ? {} : { details }),
+    ...(errors === undefined || internal ? {} : { errors }),
   };
 }
 
-/** What an internal failure was about stays in the log: its words may hold paths and statements. */
-function detailOf(error: StorageError): string {
-  return error.kind === "internal" ? `${error.operation} failed` : `${error.operation}: ${error.subject}`;
+/** Conflicts that a client can settle by itself have codes of their own. */
+function refinedClassOf(error: StorageError): ProblemClass {
+  if (error instanceof RequestRefusal) return error;
+  const found = classOf(error.kind);
+  if (error.kind !== "conflict") return found;
+  if ("existing" in error.details)
+    return { ...found, code: "name_conflict", title: "An item with this name already exists" };
+  if ("candidates" in error.details)
+    return { ...found, code: "ambiguous_id", title: "More than one id begins like this" };
+  return found;
 }

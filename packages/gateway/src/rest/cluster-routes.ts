@@ -74,12 +74,12 @@ export function clusterRoutes(base: FastifyInstance, { metadata, version, env }:
     schema: {
       summary: "Make a secret with which machines may join",
       body: Type.Optional(Type.Object({ expiresInMs: Type.Optional(Type.Integer({ minimum: 1000 })) })),
-      response: { 201: Type.Object({ secret: Type.String(), expiresAt: Type.Integer() }) },
+      response: { 201: Type.Object({ secret: Type.String(), expiresAt: Type.String() }) },
     },
     handler: async ({ body }, reply) => {
       const token = await metadata.createJoinToken({ expiresInMs: body?.expiresInMs ?? joinTokenMs });
       env.log.info({ until: token.expiresAt }, "join token made");
-      return reply.code(201).send(token);
+      return reply.code(201).send({ ...token, expiresAt: timeText(token.expiresAt) });
     },
   });
 }

@@ -10,7 +10,7 @@ export interface ByteRange {
  * or nonsense. Throws range when it lies outside of the file.
  */
 export function parseByteRange(header: string | undefined, size: number): ByteRange | undefined {
-  const match = /^bytes=(\d{0,16})-(\d{0,16})$/.exec(header?.trim() ?? "");
+  const match = /^bytes=(\d{0,16})-(\d{0,16})$/i.exec(header?.trim() ?? "");
   if (!match) return undefined;
   const [, first = "", last = ""] = match;
   if (first === "" && last === "") return undefined;

@@ -1,6 +1,6 @@
-import { type Entry, StorageError } from "@cairn/protocol";
+import type { Entry } from "@cairn/protocol";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { Type } from "typebox";
 import type { GatewayOptions } from "../gateway-options.ts";
 import type { RequestContext } from "./request-context.ts";
@@ -18,7 +18,7 @@ export function fileChangeRoutes(base: FastifyInstance, { metadata }: GatewayOpt
       querystring: Type.Object(driveQuery),
       body: Type.Object({
         path: Type.Optional(Type.String()),
-        parentId: Type.Optional(Type.String()),
+        parentId: Type.Optional(Type.String({ minLength: 1 })),
         name: Type.Optional(Type.String()),
         parents: Type.Optional(Type.Boolean()),
       }),
@@ -27,8 +27,7 @@ export function fileChangeRoutes(base: FastifyInstance, { metadata }: GatewayOpt
     handler: async (request, reply) => {
       const { path, parentId, name, parents = false } = request.body;
       const drive = (await context.drive(request.query.drive)).id;
-      const place =
-        path ?? childPath(await metadata.stat(await context.address(parentId ?? "", request.query.drive)), name);
+      const place = path ?? (await context.pathBelow({ parentId, name, drive: request.query.drive }));
       const entry = await metadata.createFolder(await context.commitId(request), { drive, path: place, parents });
       return reply.code(201).send(entryResource(entry));
     },
@@ -66,19 +65,22 @@ export function fileChangeRoutes(base: FastifyInstance, { metadata }: GatewayOpt
       summary: "To the trash, or gone for good",
       params: idParams,
       querystring: Type.Object({ ...driveQuery, permanent: Type.Optional(Type.Boolean()) }),
-      response: { 200: entrySchema },
+      response: { 200: entrySchema, 204: Type.Null() },
     },
-    handler: async (request) => {
-      const entry = await metadata.stat(await context.address(request.params.id, request.query.drive));
+    handler: async (request, reply) => {
+      const address = await context.address(request.params.id, request.query.drive);
       const commit = await context.commitId(request);
-      if (!request.query.permanent) return entryResource(await metadata.trash(commit, entry.id));
-      await metadata.remove(commit, entry.id);
-      return entryResource(entry);
+      const permanent = request.query.permanent === true;
+      const entry = await context.find(address);
+      if (!entry && permanent && "id" in address && request.headers["idempotency-key"] !== undefined) {
+        // Gone already, perhaps by this very request: the commit knows.
+        await metadata.remove(commit, address.id);
+        return (reply as FastifyReply).code(204).send();
+      }
+      const { id } = entry ?? (await metadata.stat(address));
+      if (!permanent) return entryResource(await metadata.trash(commit, id));
+      await metadata.remove(commit, id);
+      return entryResource(entry as Entry);
     },
   });
-}
-
-function childPath(parent: Entry, name: string | undefined): string {
-  if (name === undefined) throw new StorageError("invalid", "make folder", "name a path, or parentId and name");
-  return `${parent.path === "/" ? "" : parent.path}/${name}`;
 }

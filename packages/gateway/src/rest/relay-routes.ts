@@ -22,7 +22,7 @@ export function relayRoutes(app: FastifyInstance, { metadata, env }: GatewayOpti
   app.route<{ Params: { node: string; "*": string } }>({
     method: ["GET", "HEAD", "PUT", "POST"],
     url: "/relay/:node/*",
-    config: { scope: "read" },
+    config: { scope: "read", pool: "relay" },
     bodyLimit: bodyBytesMax,
     schema: { summary: "The chunk API of a node that the client cannot reach", hide: true },
     handler: async (request, reply) => {
@@ -31,12 +31,15 @@ export function relayRoutes(app: FastifyInstance, { metadata, env }: GatewayOpti
       const url = await urlOf(node);
       const query = request.raw.url?.split("?")[1];
       const { authorization, range } = request.headers;
+      const gone = new AbortController();
+      reply.raw.once("close", () => gone.abort());
       const answer = await env.network.request({
         method: request.method as "GET",
         url: `${url}/${path}${query === undefined ? "" : `?${query}`}`,
         headers: { ...(authorization ? { authorization } : {}), ...(range ? { range } : {}) },
         body: Buffer.isBuffer(request.body) ? [request.body] : [],
         timeoutMs: limits.nodeTimeoutMs * 3,
+        signal: gone.signal,
         replyBytesMax: bodyBytesMax * 2,
       });
       for (const name of passedOn)

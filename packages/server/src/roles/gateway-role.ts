@@ -36,6 +36,7 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
       listen: { host: config.host, port: config.port },
       version,
       openMetrics: isLoopback(config.host),
+      rememberPrincipalsMs: 1000,
     }),
   );
   const running = undo.move();

@@ -48,6 +48,7 @@ export function clusterMounts({
     {
       base: metadataBase,
       scopeOf: own,
+      pool: "cluster",
       handler: serveMethods(metadata, all, {
         base: metadataBase,
         authorise: async (request) => {
@@ -62,11 +63,13 @@ export function clusterMounts({
     {
       base: membershipBase,
       scopeOf: own,
+      pool: "cluster",
       handler: serveMethods(membership, membershipMethods, { base: membershipBase, authorise: checkedBefore }),
     },
     {
       base: gatewaysBase,
       scopeOf: own,
+      pool: "cluster",
       handler: serveMethods(gateways, { join: "once" }, { base: gatewaysBase, authorise: checkedBefore }),
     },
   ];
