@@ -41,7 +41,7 @@ export const themes = {
 const colorNames = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 const cell = { width: 8.4, height: 19, fontSize: 14 };
 const padding = { x: 20, top: 56, bottom: 18 };
-const columns = { min: 84, max: 112 };
+const columns = { min: 84, max: 120 };
 
 /**
  * One window. `lines`: text with ANSI colours, as a program writes them or as `typed` makes them. `theme`: a name of
@@ -75,12 +75,14 @@ function renderRow(row, y, colors) {
   const drawn = [];
   for (const run of row) {
     const width = widthOf(run.text);
-    if (run.text.trim() !== "") {
-      const x = round(padding.x + column * cell.width);
+    // Some viewers drop spaces at the ends, so they are left out and the rest is moved instead.
+    const text = run.text.trim();
+    if (text !== "") {
+      const x = round(padding.x + (column + widthOf(run.text) - widthOf(run.text.trimStart())) * cell.width);
       const fill = run.color === undefined ? "" : ` fill="${colors[run.color]}"`;
       const weight = run.bold ? ' font-weight="bold"' : "";
-      const length = ` textLength="${round(width * cell.width)}" lengthAdjust="spacingAndGlyphs"`;
-      drawn.push(`<text x="${x}" y="${round(y)}"${length}${fill}${weight}>${escapeXml(run.text)}</text>`);
+      const length = ` textLength="${round(widthOf(text) * cell.width)}" lengthAdjust="spacingAndGlyphs"`;
+      drawn.push(`<text x="${x}" y="${round(y)}"${length}${fill}${weight}>${escapeXml(text)}</text>`);
     }
     column += width;
   }

@@ -36,19 +36,23 @@ export function describeStatus(status: ClusterStatus, { connection, colors }: St
 }
 
 function describeSafety({ redundancy }: ClusterStatus): string {
-  const { unreachable, reduced, canLoseNodes, waitingFor } = redundancy;
-  const waiting = waitingFor.length === 0 ? "" : ` · waiting for ${waitingFor.join(", ")}`;
-  if (unreachable > 0) return `${formatItems(unreachable, "chunk")} cannot be read now${waiting}`;
-  const margin = canLoseNodes > 0 ? `can lose ${formatItems(canLoseNodes, "node")}` : "can lose no node now";
-  if (reduced > 0) return `all data readable · ${formatItems(reduced, "chunk")} short of copies · ${margin}${waiting}`;
+  const { unreachable, reduced, canLoseNodes } = redundancy;
+  if (unreachable > 0) return `${formatItems(unreachable, "chunk")} cannot be read now`;
+  const margin = canLoseNodes > 0 ? `can lose ${formatItems(canLoseNodes, "node")}` : "can lose no node";
+  if (reduced > 0) return `all data readable · ${formatItems(reduced, "chunk")} short of copies · ${margin}`;
   return `all data safe · ${margin}`;
 }
 
 function describeData({ files, chunks, copies, redundancy, trashed }: ClusterStatus): string {
-  const total = redundancy.full + redundancy.reduced + redundancy.unreachable;
-  const share = total === 0 || redundancy.full === total ? "all" : `${redundancy.full} of ${total}`;
-  const trash = trashed > 0 ? ` · ${formatItems(trashed, "item")} in the trash` : "";
-  return `${formatItems(files, "file")} · ${formatItems(chunks, "chunk")} · ${share} with ${copies} ${copies === 1 ? "copy" : "copies"}${trash}`;
+  const { full, reduced, unreachable, waitingFor } = redundancy;
+  const total = full + reduced + unreachable;
+  return [
+    formatItems(files, "file"),
+    formatItems(chunks, "chunk"),
+    `${full === total ? "all" : `${full} of ${total}`} with ${copies} ${copies === 1 ? "copy" : "copies"}`,
+    ...(trashed > 0 ? [`${formatItems(trashed, "item")} in the trash`] : []),
+    ...(waitingFor.length > 0 ? [`waiting for ${waitingFor.slice(0, nodesShownMax).join(", ")}`] : []),
+  ].join(" · ");
 }
 
 function describeSpace({ logicalBytes, chunkBytes, copies, nodes }: ClusterStatus): string {
