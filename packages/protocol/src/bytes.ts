@@ -1,6 +1,9 @@
 import { StorageError } from "./errors.ts";
 
 const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hexDigits: Int8Array = Int8Array.from({ length: 128 }, (_, code) =>
+  "0123456789abcdef".indexOf(String.fromCharCode(code)),
+);
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -16,10 +19,11 @@ export function toHex(bytes: Uint8Array): string {
 export function fromHex(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length >> 1);
   for (let index = 0; index < bytes.length; index++) {
-    const high = hexDigit(text.charCodeAt(index * 2));
-    const low = hexDigit(text.charCodeAt(index * 2 + 1));
-    if (high < 0 || low < 0) throw new StorageError("invalid", "decode hex", text.slice(0, 80));
-    bytes[index] = high * 16 + low;
+    // A character that is no digit is −1 in the table or beyond it, and makes the whole negative.
+    const value =
+      ((hexDigits[text.charCodeAt(index * 2)] ?? -1) << 4) | (hexDigits[text.charCodeAt(index * 2 + 1)] ?? -1);
+    if (value < 0) throw new StorageError("invalid", "decode hex", text.slice(0, 80));
+    bytes[index] = value;
   }
   if (text.length % 2 !== 0) throw new StorageError("invalid", "decode hex", text.slice(0, 80));
   return bytes;
@@ -102,10 +106,4 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
     offset += part.length;
   }
   return whole;
-}
-
-function hexDigit(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48;
-  if (code >= 97 && code <= 102) return code - 87;
-  return -1;
 }
