@@ -1,6 +1,7 @@
 import type { IncomingReply, OutgoingRequest } from "@cairn/env";
 import { StorageError } from "@cairn/protocol";
 import type { Dispatcher } from "undici";
+import { codeOf } from "./system-error.ts";
 
 /**
  * One request and its whole reply, on undici's lowest interface: a reply of known length goes straight into one buffer.
@@ -72,7 +73,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#reject(this.#stopped ?? error);
+    // undici misses the body of a 304 that rightly tells the length of what it stands for; the answer is whole.
+    const whole = this.#status === 304 && codeOf(error) === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH";
+    if (whole && !this.#stopped) this.onResponseEnd();
+    else this.#reject(this.#stopped ?? error);
   }
 
   #tooLarge(): void {

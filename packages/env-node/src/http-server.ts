@@ -79,7 +79,7 @@ function listen(server: Server, options: ServeOptions): Promise<void> {
 
 async function answer(handler: HttpHandler, request: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
   try {
-    return hostIsDoubtful(request) ? { status: 400 } : await handler(new NodeRequest(request, response));
+    return isDoubtful(request) ? { status: 400 } : await handler(new NodeRequest(request, response));
   } catch {
     return { status: 500 };
   }
@@ -112,10 +112,11 @@ function sent(request: IncomingMessage, response: ServerResponse): Promise<void>
   });
 }
 
-/** Two Host headers, or a whole URL as target, are how requests are smuggled past proxies. */
-function hostIsDoubtful(request: IncomingMessage): boolean {
+/** Two Host headers, a whole URL as target, or an unusual encoding of the body are how requests are smuggled past proxies. */
+function isDoubtful(request: IncomingMessage): boolean {
   const hosts = request.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length;
-  return hosts !== 1 || !(request.url ?? "").startsWith("/");
+  const encoding = request.headers["transfer-encoding"]?.toLowerCase() ?? "chunked";
+  return hosts !== 1 || encoding !== "chunked" || !(request.url ?? "").startsWith("/");
 }
 
 function reply(request: IncomingMessage, response: ServerResponse, result: HttpReply): void {

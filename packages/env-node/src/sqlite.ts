@@ -69,6 +69,7 @@ class SqliteDatabase implements SqlDatabase {
   async #close(): Promise<void> {
     await Promise.all([this.#writing, this.#reading]);
     if (!this.#shared) this.#reader.close();
+    this.#writer.checkpoint();
     this.#writer.close();
   }
 }
@@ -146,6 +147,20 @@ class SqliteConnection implements Sql {
       this.exec(`ROLLBACK TO ${name}`);
       this.exec(`RELEASE ${name}`);
       throw error;
+    }
+  }
+
+  /**
+   * Brings everything into the main file. SQLite does so on closing, but the prebuilt binding cannot finalise statements:
+   * the connection behind it lives on until they are collected.
+   */
+  checkpoint(): void {
+    try {
+      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      // Without room or right to write, the log stays beside the file and the next opening reads it: nothing is lost.
+      const failure = translate(error, "close database");
+      if (failure.kind === "corrupt") throw failure;
     }
   }
 
