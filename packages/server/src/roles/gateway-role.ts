@@ -2,12 +2,12 @@ import { join } from "node:path";
 import type { Env } from "@cairn/env";
 import { startGateway } from "@cairn/gateway";
 import { CleanupStack, StorageError, utf8 } from "@cairn/protocol";
-import { dataPathMethods, jsonOfReply, remoteMetadata, serveMethods } from "@cairn/remote";
+import { jsonOfReply, remoteMetadata } from "@cairn/remote";
 import { isLoopback } from "../network-policy.ts";
 import { readJsonFile, writeSecretFile } from "../secret-file.ts";
 import { version } from "../version.ts";
 import { driveParts } from "./drive-parts.ts";
-import { dataPathScope } from "./metadata-mounts.ts";
+import { dataPathMount } from "./metadata-mounts.ts";
 import type { GatewayRoleConfig, RunningRole } from "./role-config.ts";
 
 /** A gateway of its own, on any machine that reaches the metadata server. */
@@ -24,15 +24,13 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
   });
   const { reader, writer } = driveParts(env, metadata, "gateway");
   undo.use(writer);
-  const base = "/api/v1/data";
-  const handler = serveMethods(metadata, dataPathMethods as never, { base, authorise: async () => undefined });
   const gateway = undo.use(
     await startGateway({
       env,
       metadata,
       reader,
       writer,
-      mounts: [{ base, scopeOf: dataPathScope, handler }],
+      mounts: [dataPathMount(metadata, env.log)],
       listen: { host: config.host, port: config.port },
       version,
       openMetrics: isLoopback(config.host),

@@ -1,3 +1,4 @@
+import type { Log } from "@cairn/env";
 import type { MethodMount } from "@cairn/gateway";
 import type { AccessControl } from "@cairn/metadata";
 import { type MembershipService, type MetadataService, type Scope, StorageError } from "@cairn/protocol";
@@ -14,30 +15,29 @@ const readingMethods: ReadonlySet<string> = new Set(["planRead", "groups", "repo
 const checkedBefore = async (): Promise<void> => undefined;
 
 /** Reading needs the scope `read`, everything else of the data path `write`. */
-export function dataPathScope(method: string): Scope {
+function dataPathScope(method: string): Scope {
   return readingMethods.has(method) ? "read" : "write";
 }
 
 /** The data path for SDKs under a user's token: POST /api/v1/data/<method>. */
-export function dataPathMount(metadata: MetadataService): MethodMount {
+export function dataPathMount(metadata: MetadataService, log: Log): MethodMount {
   const base = "/api/v1/data";
   return {
     base,
     scopeOf: dataPathScope,
-    handler: serveMethods(metadata, dataPathMethods as MethodList<MetadataService>, { base, authorise: checkedBefore }),
+    handler: serveMethods(metadata, dataPathMethods as MethodList<MetadataService>, {
+      base,
+      authorise: checkedBefore,
+      log,
+    }),
   };
 }
 
 /** What gateways and storage nodes ask of the metadata server, below /cluster/v1. */
-export function clusterMounts({
-  metadata,
-  membership,
-  access,
-}: {
-  metadata: MetadataService;
-  membership: MembershipService;
-  access: AccessControl;
-}): MethodMount[] {
+export function clusterMounts(
+  { metadata, membership, access }: { metadata: MetadataService; membership: MembershipService; access: AccessControl },
+  log: Log,
+): MethodMount[] {
   const own = (): "own" => "own";
   const all: MethodList<MetadataService> = { ...dataPathMethods, ...namespaceMethods, ...clusterMethods };
   const metadataBase = "/cluster/v1/metadata";
@@ -51,6 +51,7 @@ export function clusterMounts({
       pool: "cluster",
       handler: serveMethods(metadata, all, {
         base: metadataBase,
+        log,
         authorise: async (request) => {
           const match = /^Bearer (\S+)$/.exec(request.headers["authorization"] ?? "");
           if (!match?.[1])
@@ -64,13 +65,13 @@ export function clusterMounts({
       base: membershipBase,
       scopeOf: own,
       pool: "cluster",
-      handler: serveMethods(membership, membershipMethods, { base: membershipBase, authorise: checkedBefore }),
+      handler: serveMethods(membership, membershipMethods, { base: membershipBase, authorise: checkedBefore, log }),
     },
     {
       base: gatewaysBase,
       scopeOf: own,
       pool: "cluster",
-      handler: serveMethods(gateways, { join: "once" }, { base: gatewaysBase, authorise: checkedBefore }),
+      handler: serveMethods(gateways, { join: "once" }, { base: gatewaysBase, authorise: checkedBefore, log }),
     },
   ];
 }

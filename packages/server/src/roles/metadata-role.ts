@@ -38,7 +38,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
       metadata,
       reader,
       writer,
-      mounts: [dataPathMount(metadata), ...clusterMounts(opened)],
+      mounts: [dataPathMount(metadata, env.log), ...clusterMounts(opened, env.log)],
       listen: { host: config.host, port: config.port },
       version,
       openMetrics: isLoopback(config.host),

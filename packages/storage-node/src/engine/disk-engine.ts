@@ -62,7 +62,8 @@ export class DiskEngine implements AsyncDisposable {
   readonly #groups = new Map<GroupId, GroupStore>();
   readonly #opening = new Map<GroupId, Promise<GroupStore>>();
   readonly #changed = new Map<GroupId, number>();
-  #change = 0;
+  /** Starts at 1, so that no answered mark is 0, which means everything. */
+  #change = 1;
   readonly #space: FreeSpace;
   #health: "ok" | "suspect" | "failed" = "ok";
   #readErrors = 0;
