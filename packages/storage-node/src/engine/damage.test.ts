@@ -298,6 +298,7 @@ describe("a record at the wrong place", () => {
       { group: 7, records: 2 },
       { group: 8, records: 0 },
     ]);
+    expect(engine.quarantined(8 as GroupId)).toMatchObject([{ offset: 0, why: "the file is segment 1 of group 7" }]);
     await mustPut(engine, all[0] as TestChunk, { group: 8 as GroupId });
     const swapped = changed(image, "disk.json", (bytes) =>
       new TextEncoder().encode(new TextDecoder().decode(bytes).replaceAll("d3", "ab")),
