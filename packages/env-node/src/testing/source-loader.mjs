@@ -9,9 +9,9 @@ if (isMainThread) register(import.meta.url);
 /** Lets a child process run the packages' sources: the types are taken out, and nothing is built beforehand. */
 export async function load(url, context, next) {
   if (!url.startsWith("file:") || !url.endsWith(".ts")) return next(url, context);
-  const { default: typescript } = await import("typescript");
-  const { outputText } = typescript.transpileModule(await readFile(fileURLToPath(url), "utf8"), {
-    compilerOptions: { module: typescript.ModuleKind.ESNext, target: typescript.ScriptTarget.ES2023 },
-  });
-  return { format: "module", source: outputText, shortCircuit: true };
+  // The transformer that Vitest itself uses; it loads ten times faster than TypeScript.
+  const { transformSync } = await import("rolldown/utils");
+  const { code, errors } = transformSync(fileURLToPath(url), await readFile(fileURLToPath(url), "utf8"));
+  if (errors.length > 0) throw errors[0];
+  return { format: "module", source: code, shortCircuit: true };
 }
