@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { CairnClient } from "@cairn/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { digestOf, inPieces, MiB, readAll, seededBytes } from "../support/content.ts";
@@ -72,6 +73,16 @@ describe("a cluster whose processes end", { timeout: 90_000 }, () => {
     await using metadata = new CairnProcess(["server", "metadata", "--data", folder.path, "--port", "0"]);
     expect(await metadata.ended()).not.toBe(0);
     expect(metadata.output).toMatch(/another metadata server runs on/);
+
+    await using client = new CairnClient(cluster.profile);
+    const { secret } = await client.createJoinToken({ expiresInMs: 600_000 });
+    using elsewhere = temporaryFolder();
+    const disk = join(folder.path, "nodes", "node-1", "disk");
+    const joining = ["--metadata", cluster.profile.url, "--join", secret, "--disk", disk];
+    await using node = new CairnProcess(["server", "node", "--data", elsewhere.path, ...joining]);
+    expect(await node.ended()).not.toBe(0);
+    expect(node.output).toMatch(/Error: .*\nHint: {2}/);
+    expect((await client.status()).redundancy.canLoseNodes).toBe(1);
   });
 
   test("SIGTERM stops all in order, and nothing is left running", async () => {
