@@ -103,6 +103,19 @@ test("a refused body that is sent whole does not cost the client its answer", as
   }
 });
 
+test("a client that is still sending when its body is refused gets the refusal all the same", async () => {
+  const listener = await serve(echo);
+  const connection = talk(listener);
+  connection.pause();
+  // The refusal is on its way after the first part; a server that closed at once would answer the others with a reset.
+  for (let part = 0; part < 4; part++) {
+    connection.send(part === 0 ? put("/large", 400_000, "x".repeat(100_000)) : "x".repeat(100_000));
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  connection.resume();
+  expect(await connection.end()).toMatch(/^HTTP\/1\.1 413/);
+});
+
 test("a body that ends early is invalid to the handler", async () => {
   const kinds: unknown[] = [];
   let called: () => void = () => undefined;
