@@ -13,7 +13,6 @@ const { values: options } = parseArgs({
   options: {
     data: { type: "string", default: tmpdir() },
     quick: { type: "boolean", default: false },
-    name: { type: "string" },
   },
 });
 const { bareGet, barePut, diskWrite, sha256, syncLatency, withBareServers } = await import("./ceilings.mjs");
@@ -21,7 +20,7 @@ const { withCluster } = await import("./cluster.mjs");
 const { measureMetadata } = await import("./metadata.mjs");
 const { MiB, round } = await import("./measure.mjs");
 const { knownContent, largeFile, smallFiles } = await import("./workloads.mjs");
-const { writeTable } = await import("./table.mjs");
+const { section, writeTable } = await import("./table.mjs");
 const { CairnClient } = await import("@cairn/client");
 
 const copies = 2;
@@ -40,10 +39,14 @@ try {
   const cairn = await withCluster({ folder: join(folder, "cluster"), copies }, measureCairn);
   const metadata = await measureMetadata({ folder: join(folder, "metadata"), commits: sizes.metadataCommits });
   const result = { ...describeRun(), sizes, copies, ceilings, cairn, metadata };
-  mkdirSync(resultsFolder, { recursive: true });
-  const name = options.name ?? (options.data.startsWith("/dev/shm") ? "ram" : "disk");
-  writeFileSync(join(resultsFolder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  writeTable(resultsFolder);
+  if (options.quick) {
+    console.log(section("A quick look; nothing is stored", result));
+  } else {
+    mkdirSync(resultsFolder, { recursive: true });
+    const name = options.data.startsWith("/dev/shm") ? "ram" : "disk";
+    writeFileSync(join(resultsFolder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+    writeTable(resultsFolder);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -21,7 +21,8 @@ export function writeTable(resultsFolder) {
   console.log(parts.join("\n"));
 }
 
-function section(title, result) {
+/** The figures of one run as a table in Markdown. */
+export function section(title, result) {
   const { ceilings, cairn, metadata, machine, sizes } = result;
   const diskShare = ceilings.disk.MiBps;
   const rows = [

@@ -4,11 +4,12 @@ import { inParallel, MiB, seconds, withUsage } from "./measure.mjs";
 
 /** One large file up and down again: MiB/s of the file's bytes, and what each process spent. */
 export async function largeFile(client, pids, { bytes }) {
-  const source = randomFillSync(Buffer.alloc(Math.min(bytes, 64 * MiB)));
-  // Each repetition of the block differs in one byte a chunk, so that no chunk is known already.
+  // Each block repeats the same bytes but for a number in every chunk, so that no chunk is known already; blocks are small,
+  // because the memory of this process is measured too.
+  const pattern = randomFillSync(Buffer.alloc(4 * MiB));
   const stream = async function* () {
-    for (let sent = 0; sent < bytes; sent += source.length) {
-      const block = Buffer.from(source);
+    for (let sent = 0; sent < bytes; sent += pattern.length) {
+      const block = Buffer.from(pattern);
       for (let offset = 0; offset < block.length; offset += MiB) block.writeUInt32LE((sent + offset) / MiB, offset);
       yield block.subarray(0, Math.min(block.length, bytes - sent));
     }

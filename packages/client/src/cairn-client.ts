@@ -54,7 +54,7 @@ export class CairnClient implements AsyncDisposable {
   constructor(options: CairnClientOptions) {
     const { token, holder = "sdk" } = options;
     const base = options.url.replace(/\/+$/, "");
-    const own = options.env ? undefined : nodeEnv({ name: "cairn-sdk", level: "silent" });
+    const own = options.env ? undefined : nodeEnv({ name: "cairn-sdk", level: "silent", hashOffThread: true });
     const env = (options.env ?? own) as ClientEnv;
     const gateway = new GatewayNetwork(env.network);
     this.#closeEnv = own && (() => own[Symbol.asyncDispose]());

@@ -1,7 +1,7 @@
 export { NodeClock } from "./clock.ts";
 export { crashPointFromEnvironment } from "./crash-point.ts";
 export { NodeDisk } from "./disk.ts";
-export { nodeEnv } from "./env.ts";
+export { type NodeEnvOptions, nodeEnv } from "./env.ts";
 export { NodeHasher } from "./hasher.ts";
 export { type LogLevel, PinoLog, type PinoLogOptions } from "./log.ts";
 export { PrometheusMetrics } from "./metrics.ts";

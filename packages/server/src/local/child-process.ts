@@ -18,6 +18,8 @@ export type ChildState = "starting" | "running" | "restarting" | "held" | "stopp
 export interface ChildPlan {
   readonly name: string;
   readonly options: ProcessOptions;
+  /** Arguments of Node itself. */
+  readonly nodeArguments?: readonly string[];
   /** Asked at every start; told what the last start came to, so that ports stay the same. */
   readonly config: (last: RoleReady | undefined) => RoleConfig;
 }
@@ -49,7 +51,8 @@ export class SupervisedProcess {
     this.#state = "starting";
     // A group of its own: Ctrl-C reaches the supervisor alone, which then stops its children in order.
     const detached = process.platform !== "win32";
-    const child = fork(entry, { stdio: ["ignore", "ignore", "inherit", "ipc"], detached });
+    const execArgv = [...process.execArgv, ...(this.#plan.nodeArguments ?? [])];
+    const child = fork(entry, { stdio: ["ignore", "ignore", "inherit", "ipc"], detached, execArgv });
     this.#child = child;
     const startedAt = this.#clock.monotonic();
     const outcome = new Promise<RoleReady>((resolve, reject) => {

@@ -107,6 +107,9 @@ function nodeProcess(
   return new SupervisedProcess(env.clock, env.log, {
     name,
     options: { name, logFolder: places.logs(data), logLevel },
+    // A node's heap is small and collected often, because chunks pass by outside of it: helper threads only get in the
+    // way of the other processes of this machine.
+    nodeArguments: ["--single-threaded-gc"],
     config: (last?: RoleReady) => ({
       role: "node",
       folder,
