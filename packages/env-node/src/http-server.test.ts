@@ -1,3 +1,4 @@
+import { Server } from "node:net";
 import type { HttpHandler, HttpReply, IncomingRequest, Listener, ServeOptions } from "@cairn/env";
 import { isKind, limits } from "@cairn/protocol";
 import { afterEach, expect, test, vi } from "vitest";
@@ -348,6 +349,28 @@ test("a server that stops lets requests under way finish, closes their connectio
   expect(await connection.end()).toContain("<done>");
   await stopped;
   expect(performance.now() - start).toBeLessThan(5000);
+});
+
+test("a server that stops does not wait for connections that never asked for anything", async () => {
+  const listener = await network.serve(echo, { host: "127.0.0.1", port: 0, requestsMax: 10 });
+  const asked = talk(listener, get("/"));
+  const silent = talk(listener);
+  await asked.sees("<GET / >");
+  const start = performance.now();
+  await listener[Symbol.asyncDispose]();
+  expect(performance.now() - start).toBeLessThan(5000);
+  expect(await silent.end()).toBe("");
+});
+
+test("connections that the system refuses to hand over do not end the process, and others are served", async () => {
+  const listen = vi.spyOn(Server.prototype, "listen");
+  const listener = await serve(echo);
+  const [server] = listen.mock.contexts as Server[];
+  listen.mockRestore();
+  for (let count = 0; count < 3; count++) {
+    server?.emit("error", Object.assign(new Error("accept ENFILE"), { code: "ENFILE" }));
+  }
+  await talk(listener, get("/")).sees("<GET / >");
 });
 
 test("a port that is taken is a conflict that says what to do", async () => {

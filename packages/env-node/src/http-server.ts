@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { HttpHandler, HttpReply, IncomingRequest, Listener, ServeOptions } from "@cairn/env";
 import { limits, StorageError } from "@cairn/protocol";
 import { readBody } from "./http-body.ts";
@@ -17,7 +17,10 @@ const lingerMs = 2000;
 export async function serveHttp(handler: HttpHandler, options: ServeOptions): Promise<Listener> {
   let underWay = 0;
   let stopping = false;
+  /** Connections that have not asked for anything yet. Node does not count them as idle. */
+  const silent = new Set<Socket>();
   const server = createServer(serverOptions(), (request, response) => {
+    silent.delete(request.socket);
     if (underWay >= options.requestsMax) {
       reply(request, response, { status: 503, headers: { "retry-after": "1" } });
       return;
@@ -32,7 +35,11 @@ export async function serveHttp(handler: HttpHandler, options: ServeOptions): Pr
     })();
   });
   // Each pipelined request waits for the end of its connection.
-  server.on("connection", (socket) => socket.setMaxListeners(0));
+  server.on("connection", (socket) => {
+    socket.setMaxListeners(0);
+    silent.add(socket);
+    socket.once("close", () => silent.delete(socket));
+  });
   // Node's own limit on the whole request would cut off every long upload; bodies have a minimum rate instead.
   server.requestTimeout = 0;
   server.maxConnections = limits.connectionsMax;
@@ -43,7 +50,9 @@ export async function serveHttp(handler: HttpHandler, options: ServeOptions): Pr
     port,
     [Symbol.asyncDispose]: () => {
       stopping = true;
-      return close(server);
+      const closed = close(server);
+      for (const socket of silent) socket.destroy();
+      return closed;
     },
   };
 }
@@ -61,7 +70,9 @@ function serverOptions(): Parameters<typeof createServer>[0] {
 
 function listen(server: Server, options: ServeOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => {
+    // Stays for good: a connection that cannot be accepted (too many open files) must not end the process. Its client
+    // sees it fail and tries again.
+    server.on("error", (error) => {
       const place = `${options.host}:${options.port}`;
       const taken = codeOf(error) === "EADDRINUSE";
       reject(

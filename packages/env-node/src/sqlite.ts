@@ -1,5 +1,5 @@
 import type { Sql, SqlDatabase, SqlRow, SqlValue } from "@cairn/env";
-import { assert, StorageError } from "@cairn/protocol";
+import { assert, isKind, StorageError } from "@cairn/protocol";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
 import { makePrivateFile } from "./private-file.ts";
 import { openEngine } from "./sqlite-engine.ts";
@@ -79,10 +79,10 @@ async function transaction<Result>(
   begin: string,
   work: (sql: Sql) => Promise<Result>,
 ): Promise<Result> {
-  connection.exec(begin);
+  connection.begin(begin);
   try {
     const result = await work(connection);
-    connection.exec("COMMIT");
+    connection.commit();
     return result;
   } catch (error) {
     if (connection.inTransaction) connection.exec("ROLLBACK");
@@ -95,44 +95,70 @@ class SqliteConnection implements Sql {
   readonly #database: DatabaseSyncInstance;
   readonly #statements = new Map<string, StatementSyncInstance>();
   #savepoints = 0;
+  /** What made SQLite undo the whole transaction under way, if anything did. */
+  #undoneBy: StorageError | undefined;
 
   constructor(database: DatabaseSyncInstance) {
     this.#database = database;
   }
 
   get inTransaction(): boolean {
-    return this.#database.isTransaction;
+    return this.#database.isOpen && this.#database.isTransaction;
+  }
+
+  begin(text: string): void {
+    this.#undoneBy = undefined;
+    this.exec(text);
+  }
+
+  /** Throws unavailable when the transaction may or may not be there after the next start. */
+  commit(): void {
+    try {
+      this.exec("COMMIT");
+    } catch (error) {
+      if (this.inTransaction || !isKind(error, "internal")) throw error;
+      // The commit can stand in the log although syncing it failed: the next start would then find it.
+      throw new StorageError("unavailable", "commit transaction", error.subject, {
+        cause: error,
+        details: { outcome: "unknown" },
+        hint: "The disk of the metadata database reports errors. Check it before anything else.",
+      });
+    }
   }
 
   exec(text: string): void {
+    if (this.#undoneBy) throw this.#undoneBy;
     try {
       this.#statement(text).run();
     } catch (error) {
-      throw translate(error, "end transaction");
+      throw this.#failed(error, "control transaction");
     }
   }
 
   async all<Row = SqlRow>(text: string, ...parameters: readonly SqlValue[]): Promise<Row[]> {
+    if (this.#undoneBy) throw this.#undoneBy;
     try {
       return this.#statement(text).all(...parameters) as Row[];
     } catch (error) {
-      throw translate(error, "query database");
+      throw this.#failed(error, "query database");
     }
   }
 
   async get<Row = SqlRow>(text: string, ...parameters: readonly SqlValue[]): Promise<Row | undefined> {
+    if (this.#undoneBy) throw this.#undoneBy;
     try {
       return this.#statement(text).get(...parameters) as Row | undefined;
     } catch (error) {
-      throw translate(error, "query database");
+      throw this.#failed(error, "query database");
     }
   }
 
   async run(text: string, ...parameters: readonly SqlValue[]): Promise<number> {
+    if (this.#undoneBy) throw this.#undoneBy;
     try {
       return Number(this.#statement(text).run(...parameters).changes);
     } catch (error) {
-      throw translate(error, "change database");
+      throw this.#failed(error, "change database");
     }
   }
 
@@ -167,6 +193,16 @@ class SqliteConnection implements Sql {
   close(): void {
     this.#statements.clear();
     this.#database.close();
+  }
+
+  /**
+   * A full disk or an I/O error can make SQLite undo the whole transaction by itself. Whatever came after it would then
+   * commit alone, statement by statement: so nothing comes after it.
+   */
+  #failed(error: unknown, operation: string): StorageError {
+    const failure = translate(error, operation);
+    if (!this.inTransaction) this.#undoneBy = failure;
+    return failure;
   }
 
   #statement(text: string): StatementSyncInstance {
