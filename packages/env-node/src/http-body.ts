@@ -2,17 +2,21 @@ import type { IncomingMessage } from "node:http";
 import { limits, StorageError } from "@cairn/protocol";
 
 /**
- * Collects a request's body into one buffer. Throws too-large over `bytesMax`, invalid when it ends early, was read
- * before, or stalls: less than bodyBytesPerSecondMin over bodyStallMs.
+ * Collects a request's body into one buffer; one of known length into what `allocate` gives. Throws too-large over
+ * `bytesMax`, invalid when it ends early, was read before, or stalls: less than bodyBytesPerSecondMin over bodyStallMs.
  */
-export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+export function readBody(
+  request: IncomingMessage,
+  bytesMax: number,
+  allocate: (length: number) => Uint8Array = (length) => Buffer.allocUnsafeSlow(length),
+): Promise<Uint8Array> {
   const declared = Number(request.headers["content-length"] ?? Number.NaN);
   if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax));
   // Its events have passed: waiting for them would take until the watchdog barks.
   if (request.destroyed || request.readableEnded) return Promise.reject(gone());
   return new Promise((resolve, reject) => {
     // A body of known length goes straight into one buffer; its pages are taken up only as the bytes come.
-    const whole = declared > 0 ? Buffer.allocUnsafeSlow(declared) : undefined;
+    const whole = declared > 0 ? allocate(declared).subarray(0, declared) : undefined;
     const pieces: Uint8Array[] = [];
     let length = 0;
     let lengthAtLastLook = 0;

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { HttpHandler, HttpReply, IncomingRequest, Listener, ServeOptions } from "@cairn/env";
 import { limits, StorageError } from "@cairn/protocol";
+import { BodyPool } from "./body-pool.ts";
 import { readBody } from "./http-body.ts";
 import { codeOf } from "./system-error.ts";
 
@@ -10,11 +11,14 @@ import { codeOf } from "./system-error.ts";
 const drainMs = 10_000;
 /** Bytes of an unread body that are worth reading to keep the connection. */
 const drainBytesMax = 64 * 1024;
+/** Bodies from this size on share buffers. */
+const pooledBytesMin = 64 * 1024;
 /** How long a longer one is thrown away: a connection that is closed over unread bytes may lose the reply on its way. */
 const lingerMs = 2000;
 
 /** Serves over bare node:http with keep-alive. Throws conflict when the port is taken. */
 export async function serveHttp(handler: HttpHandler, options: ServeOptions): Promise<Listener> {
+  const bodies = new BodyPool();
   let underWay = 0;
   let stopping = false;
   /** Connections that have not asked for anything yet. Node does not count them as idle. */
@@ -27,10 +31,12 @@ export async function serveHttp(handler: HttpHandler, options: ServeOptions): Pr
     }
     underWay++;
     void (async () => {
-      const result = await answer(handler, request, response);
+      const incoming = new NodeRequest(request, response, bodies);
+      const result = await answer(handler, request, incoming);
       if (stopping) response.shouldKeepAlive = false;
       send(request, response, result);
       await sent(request, response);
+      incoming.release();
       underWay--;
     })();
   });
@@ -88,9 +94,9 @@ function listen(server: Server, options: ServeOptions): Promise<void> {
   });
 }
 
-async function answer(handler: HttpHandler, request: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
+async function answer(handler: HttpHandler, request: IncomingMessage, incoming: NodeRequest): Promise<HttpReply> {
   try {
-    return isDoubtful(request) ? { status: 400 } : await handler(new NodeRequest(request, response));
+    return isDoubtful(request) ? { status: 400 } : await handler(incoming);
   } catch {
     return { status: 500 };
   }
@@ -173,8 +179,12 @@ class NodeRequest implements IncomingRequest {
   readonly #response: ServerResponse;
   #id: string | undefined;
   #gone: AbortController | undefined;
+  readonly #bodies: BodyPool;
+  #lent: Uint8Array | undefined;
+  #reading = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, bodies: BodyPool) {
+    this.#bodies = bodies;
     this.#request = request;
     this.#response = response;
     this.method = request.method ?? "GET";
@@ -201,8 +211,25 @@ class NodeRequest implements IncomingRequest {
     return this.#gone.signal;
   }
 
-  body(bytesMax: number): Promise<Uint8Array> {
-    return readBody(this.#request, bytesMax);
+  async body(bytesMax: number): Promise<Uint8Array> {
+    this.#reading = true;
+    try {
+      return await readBody(this.#request, bytesMax, (length) => this.#allocate(length));
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** The reply has left. A body that is still coming keeps its buffer, which then belongs to nobody else. */
+  release(): void {
+    if (this.#lent && !this.#reading) this.#bodies.give(this.#lent);
+    this.#lent = undefined;
+  }
+
+  #allocate(length: number): Uint8Array {
+    if (length < pooledBytesMin || this.#lent) return Buffer.allocUnsafeSlow(length);
+    this.#lent = this.#bodies.take(length);
+    return this.#lent;
   }
 }
 

@@ -35,7 +35,10 @@ export interface IncomingRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly id: string;
-  /** The whole body, once. Throws too-large over `bytesMax`, invalid when it is cut short or slower than allowed. */
+  /**
+   * The whole body, once. Its buffer is the handler's until the reply has left, and is used again then. Throws too-large over
+   * `bytesMax`, invalid when it is cut short or slower than allowed.
+   */
   body(bytesMax: number): Promise<Uint8Array>;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
