@@ -2,6 +2,7 @@ import type { HttpReply, IncomingRequest } from "@cairn/env";
 import { limits } from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
+import { abortWhenGone } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
 import { wholeBody } from "./whole-body.ts";
 
@@ -39,7 +40,7 @@ function asIncoming(
   clock: GatewayOptions["env"]["clock"],
 ): IncomingRequest {
   const gone = new AbortController();
-  reply.raw.once("close", () => gone.abort());
+  abortWhenGone(reply, gone);
   return {
     method: request.method,
     target: request.url,

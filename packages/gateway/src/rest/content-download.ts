@@ -3,6 +3,7 @@ import type { OpenFile } from "@cairn/drive";
 import { type Entry, type EntryAddress, isKind, StorageError, type VersionId } from "@cairn/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
+import { abortWhenGone } from "../http/client-gone.ts";
 import { checkReadConditions, ifRangeHolds } from "./content-conditions.ts";
 import { contentDisposition } from "./content-disposition.ts";
 import { parseByteRange } from "./content-range.ts";
@@ -22,7 +23,7 @@ export interface ContentCall {
 export async function sendContent(options: GatewayOptions, call: ContentCall): Promise<FastifyReply> {
   const { request, reply, address, version } = call;
   const stop = new AbortController();
-  reply.raw.once("close", () => stop.abort());
+  abortWhenGone(reply, stop);
   const { signal } = stop;
   // Opening plans the read; no byte moves before the first is asked for.
   const whole = await options.reader.open(address, { version, signal });

@@ -3,6 +3,7 @@ import { type CommitId, type CommitTarget, type Entry, isKind, limits, StorageEr
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
 import { pacedBody } from "../http/body-pace.ts";
+import { abortWhenGone } from "../http/client-gone.ts";
 import { sendContinue } from "../http/expect-continue.ts";
 import { parseEntityTags } from "./content-conditions.ts";
 import { quoted } from "./content-download.ts";
@@ -39,7 +40,7 @@ export async function receiveContent(
   if (type !== undefined && type.length > contentTypeLengthMax)
     throw new StorageError("invalid", "write file", `the content type is longer than ${contentTypeLengthMax}`);
   const stop = new AbortController();
-  reply.raw.once("close", () => stop.abort());
+  abortWhenGone(reply, stop);
   sendContinue(request.raw, reply.raw);
   const stream = request.body instanceof Readable ? pacedBody(request.body, env.clock) : Readable.from([]);
   const { entry } = await writer.write(

@@ -1,6 +1,7 @@
 import { limits, type NodeStatus, StorageError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
+import { abortWhenGone } from "../http/client-gone.ts";
 
 const nodesTtlMs = 2000;
 const bodyBytesMax: number = limits.batchBytesMax + limits.chunkBytesMax;
@@ -32,7 +33,7 @@ export function relayRoutes(app: FastifyInstance, { metadata, env }: GatewayOpti
       const query = request.raw.url?.split("?")[1];
       const { authorization, range } = request.headers;
       const gone = new AbortController();
-      reply.raw.once("close", () => gone.abort());
+      abortWhenGone(reply, gone);
       const answer = await env.network.request({
         method: request.method as "GET",
         url: `${url}/${path}${query === undefined ? "" : `?${query}`}`,
