@@ -25,6 +25,7 @@ import type {
   Page,
   PageRequest,
   PartRequest,
+  PlanRequest,
   Principal,
   ReadPlan,
   Scope,
@@ -95,6 +96,9 @@ export class MetadataServer implements MetadataService {
   }
   planRead(address: EntryAddress, version: VersionId | undefined, offset: number): Promise<ReadPlan> {
     return this.#parts.planner.plan(address, version, offset);
+  }
+  planReads(requests: readonly PlanRequest[]): Promise<readonly Outcome<ReadPlan>[]> {
+    return this.#parts.planner.planAll(requests);
   }
   groups(ids: readonly GroupId[]): Promise<readonly GroupView[]> {
     return this.#parts.core.views.views(ids);

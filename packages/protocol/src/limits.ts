@@ -13,6 +13,8 @@ export const limits = {
   lookupHashesMax: 256,
   /** Commits in one group. */
   commitGroupMax: 128,
+  /** Read plans in one call. */
+  plansMax: 32,
   /** Manifest entries in one commit or one part of an upload. */
   commitEntriesMax: 1024,
   /** Body of a metadata request. */

@@ -88,6 +88,13 @@ export interface UploadPart {
   readonly chunks: readonly ManifestEntry[];
 }
 
+/** One read to plan; see planRead. */
+export interface PlanRequest {
+  readonly address: EntryAddress;
+  readonly version?: VersionId | undefined;
+  readonly offset: number;
+}
+
 /** Everything a reader needs to fetch from one byte on: one run of the manifest and its groups. */
 export interface ReadPlan {
   readonly entry: Entry;
@@ -128,6 +135,8 @@ export interface DataPathService {
   abortUpload(upload: UploadId): Promise<void>;
   /** `version` absent: the current one. `offset` is a byte of the file. Throws not-found, range. */
   planRead(address: EntryAddress, version: VersionId | undefined, offset: number): Promise<ReadPlan>;
+  /** At most plansMax plans at once, each with its own outcome. Throws too-large. */
+  planReads(requests: readonly PlanRequest[]): Promise<readonly Outcome<ReadPlan>[]>;
   groups(ids: readonly GroupId[]): Promise<readonly GroupView[]>;
   reportBadCopies(copies: readonly BadCopy[]): Promise<void>;
 }

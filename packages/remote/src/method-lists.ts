@@ -15,6 +15,7 @@ export const dataPathMethods: MethodList<DataPathService> = {
   completeUpload: "repeatable",
   abortUpload: "repeatable",
   planRead: "repeatable",
+  planReads: "repeatable",
   groups: "repeatable",
   reportBadCopies: "repeatable",
 };

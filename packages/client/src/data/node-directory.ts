@@ -17,6 +17,11 @@ export class NodeDirectory {
       openLease: async (drive, holder) => this.#heard(await service.openLease(drive, holder)),
       renewLease: async (lease) => this.#heard(await service.renewLease(lease)),
       planRead: async (address, version, offset) => this.#heard(await service.planRead(address, version, offset)),
+      planReads: async (requests) => {
+        const outcomes = await service.planReads(requests);
+        for (const outcome of outcomes) if (outcome.ok) this.#heard(outcome.value);
+        return outcomes;
+      },
       groups: async (ids) => {
         const groups = await service.groups(ids);
         this.#heard({ groups });

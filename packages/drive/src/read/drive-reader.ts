@@ -11,6 +11,7 @@ import { ChunkReader } from "./chunk-reader.ts";
 import { checkFile } from "./file-check.ts";
 import { FileRead, type ReadPath } from "./file-read.ts";
 import { GroupCache } from "./group-cache.ts";
+import { PlanBatcher } from "./plan-batcher.ts";
 
 export interface ReadRequest extends TransferControl {
   /** Absent: the current version. */
@@ -34,11 +35,13 @@ export interface OpenFile {
 /** Reads files from the healthiest copies and verifies them. One for a whole process; any number of reads at once. */
 export class DriveReader {
   readonly #path: ReadPath;
+  readonly #plans: PlanBatcher;
 
   constructor(env: DriveEnv, services: DriveServices) {
     const { metadata } = services;
     const board = services.nodes ?? new NodeBoard(env, services.chunksAt);
     const chunks = new ChunkReader(env, board, new BadCopyReports(env, metadata));
+    this.#plans = new PlanBatcher(metadata);
     this.#path = { env, metadata, groups: new GroupCache(env, metadata), chunks };
   }
 
@@ -61,9 +64,9 @@ export class DriveReader {
 
   async #plan(address: EntryAddress, request: ReadRequest): Promise<ReadPlan> {
     const { version, offset = 0, signal } = request;
-    const { env, metadata, groups } = this.#path;
+    const { env, groups } = this.#path;
     const planning = retrying(env, { signal, patienceMs: patience.atStart }, () =>
-      metadata.planRead(address, version, offset),
+      this.#plans.plan({ address, version, offset }, signal),
     );
     const plan = await abortable(planning, signal, "read file");
     groups.learn(plan.groups);

@@ -24,6 +24,7 @@ import {
   type Page,
   type PageRequest,
   type PartRequest,
+  type PlanRequest,
   type ReadPlan,
   StorageError,
   succeeded,
@@ -182,6 +183,16 @@ export class MemoryMetadata implements DataPathService {
   async abortUpload(upload: UploadId): Promise<void> {
     await this.#enter("abortUpload");
     this.uploads.delete(upload);
+  }
+
+  planReads(requests: readonly PlanRequest[]): Promise<readonly Outcome<ReadPlan>[]> {
+    return Promise.all(
+      requests.map(({ address, version, offset }) =>
+        this.planRead(address, version, offset).then(succeeded<ReadPlan>, (error: unknown) =>
+          failed(error, "read file"),
+        ),
+      ),
+    );
   }
 
   async planRead(address: EntryAddress, _version: VersionId | undefined, offset: number): Promise<ReadPlan> {

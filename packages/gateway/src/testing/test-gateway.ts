@@ -181,7 +181,7 @@ export class TestGateway implements AsyncDisposable {
       metadata,
       reader: new DriveReader(env, services),
       writer,
-      mounts: [{ base, scopeOf: (method) => (method === "planRead" ? "read" : "write"), handler }],
+      mounts: [{ base, scopeOf: (method) => (method.startsWith("planRead") ? "read" : "write"), handler }],
       listen: { host, port: 0 },
       version,
       openMetrics: false,

@@ -4,11 +4,16 @@ import {
   decodeManifest,
   type Entry,
   type EntryAddress,
+  failed,
   type GroupId,
   type GroupView,
+  limits,
   type ManifestPage,
+  type Outcome,
+  type PlanRequest,
   type ReadPlan,
   StorageError,
+  succeeded,
   type VersionId,
 } from "@cairn/protocol";
 import type { GroupViews } from "../contracts.ts";
@@ -42,6 +47,21 @@ export class ReadPlanner {
     for (const chunk of page.entries) ids.add(chunk.group);
     const groups: readonly GroupView[] = ids.size === 0 ? [] : await this.#groups.views([...ids]);
     return { entry, page, groups };
+  }
+
+  /** Several plans in one call, each with its own outcome. Throws too-large, invalid. */
+  async planAll(requests: readonly PlanRequest[]): Promise<readonly Outcome<ReadPlan>[]> {
+    if (!Array.isArray(requests) || requests.length > limits.plansMax) {
+      throw new StorageError("too-large", "plan reads", `at most ${limits.plansMax} at once`);
+    }
+    return await Promise.all(
+      requests.map((request: PlanRequest) =>
+        this.plan(request.address, request.version ?? undefined, request.offset).then(
+          succeeded<ReadPlan>,
+          (error: unknown) => failed(error, "read file"),
+        ),
+      ),
+    );
   }
 }
 

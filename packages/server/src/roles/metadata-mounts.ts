@@ -11,7 +11,7 @@ import {
   serveMethods,
 } from "@cairn/remote";
 
-const readingMethods: ReadonlySet<string> = new Set(["planRead", "groups", "reportBadCopies"]);
+const readingMethods: ReadonlySet<string> = new Set(["planRead", "planReads", "groups", "reportBadCopies"]);
 const checkedBefore = async (): Promise<void> => undefined;
 
 /** Reading needs the scope `read`, everything else of the data path `write`. */
