@@ -21,7 +21,7 @@ export interface ReceiptJudge {
    * The receipts must be genuine, of one epoch, and come from `copies` distinct disks on distinct nodes that are members
    * of the chunk's group. `stale`: the group's epoch has risen since, so the chunk may be missing on a new member; the
    * caller then leaves a repair row. Keys and members may be cached, the epoch is the one of the caller's transaction.
-   * Throws unauthenticated (not genuine, not enough, not members) or not-found (no such group).
+   * Throws unauthenticated (not genuine), invalid (not enough, not members) or not-found (no such group).
    */
   judge(sql: Sql, chunk: WrittenChunk, copies: number): Promise<{ readonly stale: boolean }>;
 }
