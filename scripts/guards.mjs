@@ -70,8 +70,9 @@ const guards = [
   {
     name: "only what nobody needs is condemned",
     file: `${metadata}/commit/condemn.ts`,
-    cut: "AND refs = 0 AND state = 0 AND zero_at < ?",
-    by: "AND zero_at < ?",
+    // Twice in one statement: the second counts where transactions run side by side.
+    cut: "WHERE hash IN (SELECT hash FROM chunk WHERE refs = 0 AND state = 0 AND zero_at < ? ORDER BY zero_at LIMIT ?)\n         AND refs = 0 AND state = 0 ",
+    by: "WHERE hash IN (SELECT hash FROM chunk WHERE zero_at < ? ORDER BY zero_at LIMIT ?)\n         ",
     tests: metadata,
   },
   {
