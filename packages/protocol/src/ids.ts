@@ -11,6 +11,8 @@ export type ChunkId = Brand<string, "ChunkId">;
 export type GroupId = Brand<number, "GroupId">;
 /** One disk of one storage node; a positive integer that is never reused. */
 export type DiskId = Brand<number, "DiskId">;
+/** Number of a job that an operator asked for. */
+export type JobId = Brand<number, "JobId">;
 /** A storage node's name, such as `node-1`: 1–63 of a–z, 0–9 and `-`, never reused. */
 export type NodeId = Brand<string, "NodeId">;
 /** A write lease; a positive integer below 2^29 that is never reused. */
@@ -61,6 +63,10 @@ export function parseNodeId(text: string): NodeId {
 
 export function parseGroupId(value: number): GroupId {
   return positiveInteger(value, Number.MAX_SAFE_INTEGER, "group") as GroupId;
+}
+
+export function parseJobId(value: number): JobId {
+  return positiveInteger(value, Number.MAX_SAFE_INTEGER, "job") as JobId;
 }
 
 export function parseDiskId(value: number): DiskId {

@@ -49,6 +49,7 @@ export {
   generationOf,
   generationsPerLease,
   hashOfChunkId,
+  type JobId,
   type LeaseId,
   leaseOfGeneration,
   type NodeId,
@@ -56,6 +57,7 @@ export {
   parseDiskId,
   parseGeneration,
   parseGroupId,
+  parseJobId,
   parseLeaseId,
   parseNodeId,
   type UploadId,
@@ -72,6 +74,8 @@ export {
 export type * from "./membership-service.ts";
 export type * from "./metadata-service.ts";
 export type * from "./namespace.ts";
+export type * from "./node-commands.ts";
+export type * from "./operations-service.ts";
 export { failed, type Outcome, succeeded, unwrap } from "./outcome.ts";
 export { type Receipt, type ReceiptClaims, receiptIsGenuine, signReceipt } from "./receipt.ts";
 export {

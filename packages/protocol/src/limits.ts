@@ -48,6 +48,14 @@ export const limits = {
   groupRecordsMax: 131_072,
   writableGroupsPerDisk: 2,
   copiesMax: 8,
+  /** Copies that one order to a node may ask for, and their bytes. */
+  copyChunksMax: 128,
+  copyBytesMax: 33_554_432,
+  /** Damaged copies that one heartbeat tells of; the rest follows with the next ones. */
+  badCopiesPerHeartbeatMax: 256,
+  /** Events in one answer, and how long a caller may wait for the next one. */
+  eventsMax: 1000,
+  eventWaitMs: 25_000,
   /** Groups a writer tries for one chunk before it gives up. */
   groupsPerChunkMax: 3,
   /** First wait for a node's answer. */

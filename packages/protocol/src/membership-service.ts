@@ -1,6 +1,7 @@
 import type { GroupDigest } from "./chunk-service.ts";
-import type { DiskId, GroupId, NodeId } from "./ids.ts";
+import type { ChunkId, DiskId, Generation, GroupId, NodeId } from "./ids.ts";
 import type { DiskState } from "./metadata-service.ts";
+import type { ScrubStatus } from "./node-commands.ts";
 
 export interface RegisterRequest {
   /** A join token the first time, the node's own credential ever after. */
@@ -37,6 +38,38 @@ export interface HeartbeatRequest {
   readonly disks: readonly DiskReport[];
   /** Groups that changed since the last acknowledged heartbeat: what is not in it has not changed. */
   readonly groups: readonly GroupDigest[];
+  /** Copies that the node itself found damaged and that no answered heartbeat has told of; at most badCopiesPerHeartbeatMax. */
+  readonly damaged?: readonly DamagedCopy[] | undefined;
+  /** Groups whose every record was read and checked since the last answered heartbeat. */
+  readonly verified?: readonly VerifiedGroup[] | undefined;
+  readonly scrub?: readonly ScrubStatus[] | undefined;
+}
+
+/** A copy that its own node can no longer read or whose bytes are not what they were. */
+export interface DamagedCopy {
+  readonly group: GroupId;
+  readonly disk: DiskId;
+  readonly id: ChunkId;
+  readonly generation: Generation;
+}
+
+export interface VerifiedGroup {
+  readonly group: GroupId;
+  readonly disk: DiskId;
+  /** Wall clock ms of the node at the end of the check. */
+  readonly at: number;
+}
+
+/** How fast a node may do its housekeeping. All of it may be changed at any time. */
+export interface NodeSettings {
+  /** Bytes per second and disk; 0 stands still. */
+  readonly scrubBytesPerSecond: number;
+  readonly compactionBytesPerSecond: number;
+  readonly repairBytesPerSecond: number;
+  /** A full scrub pass is begun this long after the last one began. */
+  readonly scrubEveryMs: number;
+  /** How long deleted bytes stay on the disk before compaction may drop them. */
+  readonly trashMs: number;
 }
 
 export interface DiskReport {
@@ -52,6 +85,8 @@ export interface HeartbeatReply {
   readonly incarnation: number;
   /** Groups that take no more chunks; the node seals them. */
   readonly seal: readonly GroupId[];
+  /** Absent: the node goes on with what it has. */
+  readonly settings?: NodeSettings | undefined;
 }
 
 /** What the metadata server does for storage nodes. */

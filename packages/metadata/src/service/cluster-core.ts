@@ -4,6 +4,7 @@ import { adoptCluster, type ClusterIdentity } from "../cluster/cluster-identity.
 import { ClusterMap } from "../cluster/cluster-map.ts";
 import { ClusterReports, type ReportsOptions } from "../cluster/cluster-reports.ts";
 import { GroupedWrites } from "../cluster/grouped-writes.ts";
+import { EventLog } from "../events/event-log.ts";
 import { ReceiptVerifier } from "../lease/receipt-verifier.ts";
 import { WriteLeases } from "../lease/write-leases.ts";
 import { HealthBoard } from "../membership/health-board.ts";
@@ -15,6 +16,7 @@ import { NodeRegistry } from "../membership/node-registry.ts";
 import { TokenSigner } from "../membership/token-signer.ts";
 import { GroupPlacement } from "../placement/group-placement.ts";
 import { GroupViewCache } from "../placement/group-view-cache.ts";
+import { Settings } from "../settings/settings.ts";
 import type { MaintenanceJob } from "./maintenance.ts";
 import type { MetadataKeys } from "./metadata-keys.ts";
 
@@ -42,6 +44,8 @@ export class ClusterCore {
   readonly receipts: ReceiptVerifier;
   readonly views: GroupViewCache;
   readonly membership: MembershipServer;
+  readonly settings: Settings;
+  readonly events: EventLog;
   readonly #env: Env;
   readonly #database: SqlDatabase;
   readonly #writes: GroupedWrites;
@@ -55,6 +59,8 @@ export class ClusterCore {
     this.identity = identity;
     this.map = map;
     this.leader = leader;
+    this.settings = parts.settings;
+    this.events = new EventLog({ clock, database });
     this.health = new HealthBoard(clock);
     for (const { node } of map.nodes()) this.health.watch(node);
     this.signer = new TokenSigner(env, keys, { identity, epoch: leader.epoch });
@@ -75,7 +81,8 @@ export class ClusterCore {
     const identity = await adoptCluster(database, options.keys, options.keysAreNew);
     const leader = await LeaderLease.take({ ...env, database }, options);
     const map = await ClusterMap.load(database);
-    const core = new ClusterCore(env, database, { identity, map, leader, keys: options.keys });
+    const settings = await Settings.load({ clock: env.clock, database });
+    const core = new ClusterCore(env, database, { identity, map, leader, settings, keys: options.keys });
     await core.leases.extendOpen();
     return core;
   }
@@ -94,6 +101,7 @@ export class ClusterCore {
       { name: "close-leases", everyMs: 5000, run: async () => void (await this.leases.closeExpired()) },
       { name: "watch-nodes", everyMs: 1000, run: async () => this.#watchNodes() },
       { name: "forget-commits", everyMs: 600_000, run: (signal) => this.#forgetCommits(signal) },
+      { name: "forget-events", everyMs: 600_000, run: () => this.events.prune(this.settings.get("events.kept")) },
     ];
   }
 
@@ -130,4 +138,5 @@ interface Parts {
   readonly map: ClusterMap;
   readonly leader: LeaderLease;
   readonly keys: MetadataKeys;
+  readonly settings: Settings;
 }

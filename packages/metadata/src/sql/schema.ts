@@ -105,4 +105,35 @@ export const migrations: readonly (readonly string[])[] = [
        created_at BIGINT NOT NULL, expires_at BIGINT, revoked_at BIGINT)`,
     `CREATE TABLE join_token (secret_hash {blob} PRIMARY KEY, expires_at BIGINT NOT NULL)`,
   ],
+  [
+    // Thresholds that were changed; what is not here has its default.
+    `CREATE TABLE setting (name TEXT PRIMARY KEY, value BIGINT NOT NULL, changed_at BIGINT NOT NULL)`,
+    `CREATE TABLE event (
+       sequence BIGINT PRIMARY KEY, at BIGINT NOT NULL, severity BIGINT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+       message TEXT NOT NULL, details TEXT NOT NULL)`,
+
+    // state: running, paused, done, failed, cancelled. request and progress are JSON.
+    `CREATE TABLE job (
+       id BIGINT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, subject TEXT NOT NULL, request TEXT NOT NULL,
+       progress TEXT NOT NULL, message TEXT NOT NULL, created_at BIGINT NOT NULL, finished_at BIGINT)`,
+    `CREATE INDEX job_by_state ON job (state, id)`,
+
+    // A group that gets a copy on another disk; one at a time for each group. from_disk 0: no disk leaves. cursor: the last
+    // hash whose copy is known to be on to_disk. state: 0 copying, 1 comparing.
+    `CREATE TABLE group_move (
+       grp BIGINT PRIMARY KEY REFERENCES grp(id), from_disk BIGINT NOT NULL, to_disk BIGINT NOT NULL, reason TEXT NOT NULL,
+       job BIGINT, state BIGINT NOT NULL, cursor {blob}, done_bytes BIGINT NOT NULL, total_bytes BIGINT NOT NULL,
+       started_at BIGINT NOT NULL)`,
+    // Copies that are no longer members and that a node is to drop: the decision stands here before the command is sent.
+    `CREATE TABLE extra_copy (grp BIGINT NOT NULL, disk BIGINT NOT NULL, decided_at BIGINT NOT NULL, PRIMARY KEY (grp, disk))`,
+    // What is known of each copy of a group: the digest it had when it was last compared with the chunks that versions need
+    // (checked), and when its node last read all of it (verified).
+    `CREATE TABLE group_copy (
+       grp BIGINT NOT NULL, disk BIGINT NOT NULL, checked_digest TEXT, checked_at BIGINT, verified_at BIGINT,
+       PRIMARY KEY (grp, disk))`,
+
+    // duty: 0 active, 1 draining, 2 maintenance, 3 removed. duty_until: wall clock ms, for maintenance.
+    `ALTER TABLE node ADD COLUMN duty BIGINT NOT NULL DEFAULT 0`,
+    `ALTER TABLE node ADD COLUMN duty_until BIGINT`,
+  ],
 ];
