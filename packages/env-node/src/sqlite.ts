@@ -61,6 +61,10 @@ class SqliteDatabase implements SqlDatabase {
     return run;
   }
 
+  durability(): { readonly durable: boolean; readonly words: string } {
+    return this.#writer.durability();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -100,6 +104,14 @@ class SqliteConnection implements Sql {
 
   constructor(database: DatabaseSyncInstance) {
     this.#database = database;
+  }
+
+  /** As the connection says that it is now, and not as it was told to be. */
+  durability(): { readonly durable: boolean; readonly words: string } {
+    const level = Number(Object.values(this.#database.prepare("PRAGMA synchronous").get() ?? {})[0]);
+    const mode = String(Object.values(this.#database.prepare("PRAGMA journal_mode").get() ?? {})[0]);
+    const name = ["OFF", "NORMAL", "FULL", "EXTRA"][level] ?? String(level);
+    return { durable: level >= 2 && mode === "wal", words: `SQLite: journal_mode=${mode}, synchronous=${name}` };
   }
 
   get inTransaction(): boolean {

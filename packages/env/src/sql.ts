@@ -11,6 +11,8 @@ export interface SqlDatabase extends AsyncDisposable {
   write<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
   /** Runs `work` on one consistent snapshot; never sees uncommitted changes and never waits for writers. */
   read<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
+  /** Whether a committed transaction survives a power cut, as the engine itself says; the words are for people. */
+  durability?(): { readonly durable: boolean; readonly words: string };
 }
 
 export interface Sql {

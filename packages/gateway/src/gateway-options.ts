@@ -1,6 +1,6 @@
 import type { DriveReader, DriveWriter } from "@cairn/drive";
 import type { Env, HttpHandler } from "@cairn/env";
-import type { MetadataService, Scope } from "@cairn/protocol";
+import type { MetadataService, OperationsService, Scope } from "@cairn/protocol";
 import type { PoolName } from "./http/admission.ts";
 
 /** Methods of a service that are called as POST `<base>/<method>`; the handler comes from whoever wires the parts. */
@@ -16,6 +16,7 @@ export interface MethodMount {
 export interface GatewayOptions {
   readonly env: Env;
   readonly metadata: MetadataService;
+  readonly operations: OperationsService;
   readonly writer: DriveWriter;
   readonly reader: DriveReader;
   readonly mounts: readonly MethodMount[];

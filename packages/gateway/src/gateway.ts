@@ -13,6 +13,8 @@ import { contentRoutes } from "./rest/content-routes.ts";
 import { fileChangeRoutes } from "./rest/file-change-routes.ts";
 import { fileInsightRoutes } from "./rest/file-insight-routes.ts";
 import { fileLookupRoutes } from "./rest/file-lookup-routes.ts";
+import { maintenanceRoutes } from "./rest/maintenance-routes.ts";
+import { operationsRoutes } from "./rest/operations-routes.ts";
 import { relayRoutes } from "./rest/relay-routes.ts";
 import { RequestContext } from "./rest/request-context.ts";
 import { trashRoutes } from "./rest/trash-routes.ts";
@@ -38,11 +40,13 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   for (const routes of [fileLookupRoutes, fileChangeRoutes, fileInsightRoutes, trashRoutes]) {
     await app.register(async (scope) => routes(scope, options, context), { prefix });
   }
-  await app.register(async (scope) => clusterRoutes(scope, options), { prefix });
+  for (const routes of [clusterRoutes, operationsRoutes, maintenanceRoutes]) {
+    await app.register(async (scope) => routes(scope, options), { prefix });
+  }
   await app.register(async (scope) => contentRoutes(scope, options, context), { prefix });
   await app.register(async (scope) => relayRoutes(scope, options), { prefix });
   await app.register(async (scope) => methodRoutes(scope, options));
-  await app.register(async (scope) => operationRoutes(scope, options));
+  await app.register(async (scope) => processRoutes(scope, options));
   return app;
 }
 
@@ -92,7 +96,7 @@ function listenFailure(cause: unknown, { host, port }: GatewayOptions["listen"])
 }
 
 /** For those who watch the process: alive, ready, measured. */
-function operationRoutes(app: FastifyInstance, { env, openMetrics, notReady }: GatewayOptions): void {
+function processRoutes(app: FastifyInstance, { env, openMetrics, notReady }: GatewayOptions): void {
   app.get("/healthz", {
     config: { scope: "public", pool: "free" },
     schema: { hide: true },

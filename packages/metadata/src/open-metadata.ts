@@ -1,5 +1,5 @@
 import type { Env, SqlDatabase } from "@cairn/env";
-import { limits, type MembershipService, type MetadataService } from "@cairn/protocol";
+import { limits, type MembershipService, type MetadataService, type OperationsService } from "@cairn/protocol";
 import type { AccessControl } from "./auth/access-control.ts";
 import { ChunkIntake } from "./commit/chunk-intake.ts";
 import { Commits } from "./commit/commits.ts";
@@ -7,6 +7,8 @@ import { MetadataServer } from "./metadata-server.ts";
 import { DriveTable } from "./namespace/drive-table.ts";
 import { Namespace } from "./namespace/namespace.ts";
 import { reclaimBacklog } from "./namespace/removal.ts";
+import { Operations } from "./operations/operations.ts";
+import { unwiredMachinery } from "./operations/unwired-machinery.ts";
 import { listChunks } from "./read/chunk-list.ts";
 import { ReadPlanner } from "./read/read-plan.ts";
 import { ClusterCore } from "./service/cluster-core.ts";
@@ -36,6 +38,7 @@ export interface OpenMetadataOptions {
 export interface OpenMetadata extends AsyncDisposable {
   readonly metadata: MetadataService;
   readonly membership: MembershipService;
+  readonly operations: OperationsService;
   readonly access: AccessControl;
 }
 
@@ -53,6 +56,7 @@ export async function openMetadata(options: OpenMetadataOptions): Promise<OpenMe
   const store: Store = { database, queue, drives: new DriveTable(), clock, random, hasher, log };
   const intake = new ChunkIntake(core.leases, core.receipts);
   const uploads = new Uploads(store, intake);
+  const reports = core.reports({ version, listChunks: (address, offset) => listChunks(store, address, offset) });
   const metadata = new MetadataServer({
     store,
     core,
@@ -60,12 +64,16 @@ export async function openMetadata(options: OpenMetadataOptions): Promise<OpenMe
     commits: new Commits(store, intake),
     uploads,
     planner: new ReadPlanner(store, core.views),
-    reports: core.reports({ version, listChunks: (address, offset) => listChunks(store, address, offset) }),
+    reports,
   });
-  const maintenance = startMaintenance(env, [...core.jobs(), ...namespaceJobs(store, uploads)]);
+  const machinery = unwiredMachinery();
+  const operations = new Operations({ env, database, core, reports, drives: store.drives, machinery });
+  const jobs = [...core.jobs(), ...namespaceJobs(store, uploads), ...operations.maintenance()];
+  const maintenance = startMaintenance(env, jobs);
   return {
     metadata,
     membership: core.membership,
+    operations,
     access: core.access,
     async [Symbol.asyncDispose](): Promise<void> {
       await maintenance[Symbol.asyncDispose]();

@@ -186,7 +186,10 @@ export type NodeDuty = "active" | "draining" | "maintenance" | "removed";
 /** What an operator asks and orders. Orders need the scope admin. */
 export interface OperationsService {
   health(): Promise<ClusterHealth>;
-  /** Oldest first after a sequence number; `waitMs` > 0 waits so long for the first one. At most 1,000. */
+  /**
+   * Oldest first after a sequence number; a negative one counts from the end, −50 for the last 50. `waitMs` > 0 waits so
+   * long for the first one. At most 1,000.
+   */
   events(
     after: number,
     options: { readonly limit: number; readonly waitMs?: number | undefined; readonly severity?: Severity | undefined },

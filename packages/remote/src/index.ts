@@ -5,8 +5,15 @@ export {
   type MethodList,
   membershipMethods,
   namespaceMethods,
+  operationsMethods,
 } from "./method-lists.ts";
 export { type Authorise, type MethodServerOptions, serveMethods } from "./method-server.ts";
 export { type RemoteChunkOptions, RemoteChunkService } from "./remote-chunk-service.ts";
-export { type RemoteOptions, remoteDataPath, remoteMembership, remoteMetadata } from "./remote-service.ts";
+export {
+  type RemoteOptions,
+  remoteDataPath,
+  remoteMembership,
+  remoteMetadata,
+  remoteOperations,
+} from "./remote-service.ts";
 export { errorOfReply, jsonOfReply } from "./reply-error.ts";

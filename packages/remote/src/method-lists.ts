@@ -1,4 +1,10 @@
-import type { ClusterService, DataPathService, MembershipService, NamespaceService } from "@cairn/protocol";
+import type {
+  ClusterService,
+  DataPathService,
+  MembershipService,
+  NamespaceService,
+  OperationsService,
+} from "@cairn/protocol";
 
 /** What may be called over the wire, method by method, and whether calling it twice is the same as once. */
 export type MethodList<Service> = Readonly<Record<keyof Service & string, "repeatable" | "once">>;
@@ -50,4 +56,24 @@ export const clusterMethods: MethodList<ClusterService> = {
 export const membershipMethods: MethodList<MembershipService> = {
   register: "repeatable",
   heartbeat: "once",
+};
+
+/** An order that began something is not given twice: the second would be refused. */
+export const operationsMethods: MethodList<OperationsService> = {
+  health: "repeatable",
+  events: "repeatable",
+  settings: "repeatable",
+  changeSettings: "repeatable",
+  jobs: "repeatable",
+  job: "repeatable",
+  cancelJob: "once",
+  repairStatus: "repeatable",
+  scrubStatus: "repeatable",
+  startScrub: "once",
+  collectionStatus: "repeatable",
+  previewCollection: "repeatable",
+  startCollection: "once",
+  planChange: "repeatable",
+  applyChange: "once",
+  nodeImpact: "repeatable",
 };

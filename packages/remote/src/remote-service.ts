@@ -5,6 +5,7 @@ import {
   limits,
   type MembershipService,
   type MetadataService,
+  type OperationsService,
   type StorageError,
   utf8,
 } from "@cairn/protocol";
@@ -14,6 +15,7 @@ import {
   type MethodList,
   membershipMethods,
   namespaceMethods,
+  operationsMethods,
 } from "./method-lists.ts";
 import { outcomesFromWire } from "./method-wire.ts";
 import { jsonOfReply } from "./reply-error.ts";
@@ -44,6 +46,11 @@ export function remoteDataPath(options: RemoteOptions): DataPathService {
 
 export function remoteMetadata(options: RemoteOptions): MetadataService {
   return remoteService<MetadataService>(options, { ...dataPathMethods, ...namespaceMethods, ...clusterMethods });
+}
+
+/** What operators ask and order, for a gateway on another machine than the metadata server. */
+export function remoteOperations(options: RemoteOptions): OperationsService {
+  return remoteService<OperationsService>(options, operationsMethods);
 }
 
 export function remoteMembership(options: RemoteOptions): MembershipService {

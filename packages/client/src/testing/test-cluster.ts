@@ -108,6 +108,7 @@ export class TestCluster implements AsyncDisposable {
     this.#gateway = await startGateway({
       env,
       metadata,
+      operations: this.#opened.operations,
       reader: new DriveReader(env, services),
       writer: this.#writer,
       mounts: [{ base, scopeOf: () => "write", handler }],

@@ -10,8 +10,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Every route says who may call it, some by what is asked for. */
     scope?: RouteScope | ((request: FastifyRequest) => RouteScope);
-    /** Whose room it takes; absent: `rest`. */
-    pool?: RequestClass;
+    /** Whose room it takes, with some by what is asked for; absent: `rest`. */
+    pool?: RequestClass | ((request: FastifyRequest) => RequestClass);
     /** True when the handler reads the body itself, piece by piece. */
     streams?: boolean;
   }
@@ -35,7 +35,8 @@ export function installAuthentication(app: FastifyInstance, principals: Principa
     if (scope !== "public" && scope !== "own") {
       request.principal = await principals.authorise(bearerOf(request), scope);
     }
-    const leave = await admission.enter(request.is404 ? "free" : pool);
+    const room = typeof pool === "function" ? pool(request) : pool;
+    const leave = await admission.enter(request.is404 ? "free" : room);
     if (reply.raw.destroyed) leave();
     else reply.raw.once("close", leave);
   });

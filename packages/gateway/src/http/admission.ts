@@ -2,7 +2,7 @@ import type { Clock, Env, Gauge } from "@cairn/env";
 import { StorageError } from "@cairn/protocol";
 
 /** Kinds of requests that must not take each other's room. `free`: never refused, such as a look at whether the process lives. */
-export type PoolName = "upload" | "download" | "relay" | "data" | "cluster" | "rest";
+export type PoolName = "upload" | "download" | "relay" | "data" | "cluster" | "follow" | "rest";
 export type RequestClass = PoolName | "free";
 
 /**
@@ -15,6 +15,7 @@ export const poolSizes: Readonly<Record<PoolName, number>> = {
   relay: 32,
   data: 128,
   cluster: 128,
+  follow: 64,
   rest: 256,
 };
 

@@ -179,6 +179,7 @@ export class TestGateway implements AsyncDisposable {
     this.#gateway = await startGateway({
       env,
       metadata,
+      operations: opened.operations,
       reader: new DriveReader(env, services),
       writer,
       mounts: [{ base, scopeOf: (method) => (method.startsWith("planRead") ? "read" : "write"), handler }],

@@ -70,6 +70,14 @@ export class EventLog {
     }
   }
 
+  /** The sequence number of the newest event; 0 when there is none. */
+  async last(): Promise<number> {
+    const row = await this.#database.read((sql) =>
+      sql.get<{ last: number | null }>("SELECT max(sequence) AS last FROM event"),
+    );
+    return row?.last ?? 0;
+  }
+
   /** Removes the oldest beyond `kept`. */
   async prune(kept: number): Promise<void> {
     const row = await this.#database.read((sql) =>

@@ -21,7 +21,6 @@ export interface MaintenanceWorld {
  * fails is counted and logged, and the next one tries again: none of the jobs is needed for safety, only for tidiness.
  */
 export function startMaintenance(world: MaintenanceWorld, jobs: readonly MaintenanceJob[]): AsyncDisposable {
-  const stop = new AbortController();
   const failures = world.metrics.counter(
     "cairn_maintenance_failures_total",
     "Rounds of a maintenance job that failed.",
@@ -32,7 +31,11 @@ export function startMaintenance(world: MaintenanceWorld, jobs: readonly Mainten
     "When a maintenance job last ended well.",
     ["job"],
   );
+  // One for each job: a signal that all of them wait on grows with their number.
+  const stops: AbortController[] = [];
   const loop = async (job: MaintenanceJob): Promise<void> => {
+    const stop = new AbortController();
+    stops.push(stop);
     while (!stop.signal.aborted) {
       try {
         await job.run(stop.signal);
@@ -52,7 +55,7 @@ export function startMaintenance(world: MaintenanceWorld, jobs: readonly Mainten
   const running = jobs.map(loop);
   return {
     async [Symbol.asyncDispose](): Promise<void> {
-      stop.abort();
+      for (const stop of stops) stop.abort();
       await Promise.all(running);
     },
   };

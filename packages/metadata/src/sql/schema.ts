@@ -136,4 +136,8 @@ export const migrations: readonly (readonly string[])[] = [
     `ALTER TABLE node ADD COLUMN duty BIGINT NOT NULL DEFAULT 0`,
     `ALTER TABLE node ADD COLUMN duty_until BIGINT`,
   ],
+  [
+    // How many bytes the chunks have that versions need, each chunk once, about every hour of the last week.
+    `CREATE TABLE fill_sample (at BIGINT PRIMARY KEY, bytes BIGINT NOT NULL)`,
+  ],
 ];

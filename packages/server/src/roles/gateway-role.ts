@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Env } from "@cairn/env";
 import { startGateway } from "@cairn/gateway";
 import { CleanupStack, StorageError, utf8 } from "@cairn/protocol";
-import { jsonOfReply, remoteMetadata } from "@cairn/remote";
+import { jsonOfReply, remoteMetadata, remoteOperations } from "@cairn/remote";
 import { isLoopback } from "../network-policy.ts";
 import { readJsonFile, writeSecretFile } from "../secret-file.ts";
 import { version } from "../version.ts";
@@ -15,19 +15,16 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
   await using undo = new CleanupStack();
   const { network, clock, random } = env;
   const bearer = await gatewayCredential(env, config);
-  const metadata = remoteMetadata({
-    network,
-    clock,
-    random,
-    base: `${config.metadataUrl}/cluster/v1/metadata`,
-    bearer,
-  });
+  const remote = { network, clock, random, bearer };
+  const metadata = remoteMetadata({ ...remote, base: `${config.metadataUrl}/cluster/v1/metadata` });
+  const operations = remoteOperations({ ...remote, base: `${config.metadataUrl}/cluster/v1/operations` });
   const { reader, writer } = driveParts(env, metadata, "gateway");
   undo.use(writer);
   const gateway = undo.use(
     await startGateway({
       env,
       metadata,
+      operations,
       reader,
       writer,
       mounts: [dataPathMount(metadata, env.log)],

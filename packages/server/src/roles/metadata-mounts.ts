@@ -1,13 +1,20 @@
-import type { Log } from "@cairn/env";
+import type { IncomingRequest, Log } from "@cairn/env";
 import type { MethodMount } from "@cairn/gateway";
 import type { AccessControl } from "@cairn/metadata";
-import { type MembershipService, type MetadataService, type Scope, StorageError } from "@cairn/protocol";
+import {
+  type MembershipService,
+  type MetadataService,
+  type OperationsService,
+  type Scope,
+  StorageError,
+} from "@cairn/protocol";
 import {
   clusterMethods,
   dataPathMethods,
   type MethodList,
   membershipMethods,
   namespaceMethods,
+  operationsMethods,
   serveMethods,
 } from "@cairn/remote";
 
@@ -33,16 +40,27 @@ export function dataPathMount(metadata: MetadataService, log: Log): MethodMount 
   };
 }
 
+interface ClusterServices {
+  readonly metadata: MetadataService;
+  readonly membership: MembershipService;
+  readonly operations: OperationsService;
+  readonly access: AccessControl;
+}
+
 /** What gateways and storage nodes ask of the metadata server, below /cluster/v1. */
-export function clusterMounts(
-  { metadata, membership, access }: { metadata: MetadataService; membership: MembershipService; access: AccessControl },
-  log: Log,
-): MethodMount[] {
+export function clusterMounts({ metadata, membership, operations, access }: ClusterServices, log: Log): MethodMount[] {
   const own = (): "own" => "own";
   const all: MethodList<MetadataService> = { ...dataPathMethods, ...namespaceMethods, ...clusterMethods };
   const metadataBase = "/cluster/v1/metadata";
+  const operationsBase = "/cluster/v1/operations";
   const membershipBase = "/cluster/v1/membership";
   const gatewaysBase = "/cluster/v1/gateways";
+  // The gateways ask their own callers for a user's token before they pass a call on.
+  const authorise = async (request: IncomingRequest): Promise<void> => {
+    const match = /^Bearer (\S+)$/.exec(request.headers["authorization"] ?? "");
+    if (!match?.[1]) throw new StorageError("unauthenticated", "call metadata", "no credential came with the request");
+    await access.authenticateService(match[1]);
+  };
   const gateways = { join: (request: { secret: string; name: string }) => access.joinGateway(request) };
   return [
     {
@@ -52,13 +70,14 @@ export function clusterMounts(
       handler: serveMethods(metadata, all, {
         base: metadataBase,
         log,
-        authorise: async (request) => {
-          const match = /^Bearer (\S+)$/.exec(request.headers["authorization"] ?? "");
-          if (!match?.[1])
-            throw new StorageError("unauthenticated", "call metadata", "no credential came with the request");
-          await access.authenticateService(match[1]);
-        },
+        authorise,
       }),
+    },
+    {
+      base: operationsBase,
+      scopeOf: own,
+      pool: "cluster",
+      handler: serveMethods(operations, operationsMethods, { base: operationsBase, log, authorise }),
     },
     // Nodes carry their join token or credential inside of the request; gateways too, when they join.
     {

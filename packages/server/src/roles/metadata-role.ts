@@ -29,13 +29,14 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   );
   // Noted only now: a first start that was cut off before the database knew its cluster is a first start again.
   if (keysAreNew) await saveKeys(config.folder, keys, true);
-  const { metadata, access } = opened;
+  const { metadata, operations, access } = opened;
   const { reader, writer } = driveParts(env, metadata, "gateway");
   undo.use(writer);
   const gateway = undo.use(
     await startGateway({
       env,
       metadata,
+      operations,
       reader,
       writer,
       mounts: [dataPathMount(metadata, env.log), ...clusterMounts(opened, env.log)],
