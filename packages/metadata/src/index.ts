@@ -14,6 +14,8 @@ export { ReadPlanner } from "./read/read-plan.ts";
 export { ClusterCore, type ClusterCoreOptions } from "./service/cluster-core.ts";
 export { type MaintenanceJob, startMaintenance } from "./service/maintenance.ts";
 export { type MetadataKeys, newMetadataKeys } from "./service/metadata-keys.ts";
+export { settingList, settingNames } from "./settings/setting-list.ts";
+export { parseSetting } from "./settings/settings.ts";
 export { type BlobType, type MigrateOptions, migrate, usageShards } from "./sql/migrate.ts";
 export type { Store } from "./sql/store.ts";
 export { WriteQueue, type WriteQueueOptions } from "./sql/write-queue.ts";

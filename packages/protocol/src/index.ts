@@ -78,6 +78,7 @@ export type * from "./node-commands.ts";
 export type * from "./operations-service.ts";
 export { failed, type Outcome, succeeded, unwrap } from "./outcome.ts";
 export { type Receipt, type ReceiptClaims, receiptIsGenuine, signReceipt } from "./receipt.ts";
+export { formatSettingValue, parseSettingValue } from "./setting-value.ts";
 export {
   type CommandClaims,
   type Mac,

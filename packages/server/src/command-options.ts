@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { LogLevel } from "@cairn/env-node";
 import { limits, StorageError } from "@cairn/protocol";
+import { parseSettingOptions, type SettingValues } from "./setting-options.ts";
 
 /** Options of `start` and `server …`: flags over environment over defaults. */
 export interface CommandOptions {
@@ -17,6 +18,8 @@ export interface CommandOptions {
   readonly name: string | undefined;
   readonly advertise: string | undefined;
   readonly disks: readonly string[];
+  /** Thresholds to set at the start, by their names. */
+  readonly settings: SettingValues;
 }
 
 /** Port of a gateway where none is named. */
@@ -66,6 +69,10 @@ export function parseCommandOptions(
     name: text("name", "CAIRN_NODE_NAME"),
     advertise: text("advertise", "CAIRN_ADVERTISE")?.replace(/\/+$/, ""),
     disks: values.disk ?? [],
+    settings: parseSettingOptions(
+      [...(environment["CAIRN_SET"] ?? "").split(",").filter((word) => word !== ""), ...(values.set ?? [])],
+      text("repair-delay", "CAIRN_REPAIR_DELAY"),
+    ),
   };
 }
 
@@ -85,7 +92,9 @@ function parse(argv: readonly string[]) {
         name: one,
         advertise: one,
         "log-level": one,
+        "repair-delay": one,
         disk: { type: "string", multiple: true },
+        set: { type: "string", multiple: true },
         "allow-network": { type: "boolean" },
       },
     }).values;

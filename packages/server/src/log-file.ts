@@ -1,4 +1,12 @@
-import { createWriteStream, existsSync, mkdirSync, renameSync, statSync, type WriteStream } from "node:fs";
+import {
+  appendFileSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  type WriteStream,
+} from "node:fs";
 import { dirname } from "node:path";
 
 const fileBytesMax = 16 * 1024 * 1024;
@@ -8,13 +16,14 @@ const waitingBytesMax = 8 * 1024 * 1024;
 const warnLevel = 40;
 
 /** JSON log lines in a file that is turned over by size; warnings and errors are shown on the terminal too. */
-export class LogFile {
+export class LogFile implements AsyncDisposable {
   readonly #path: string;
   readonly #name: string;
   readonly #toTerminal: (line: string) => void;
   #stream: WriteStream;
   #bytes: number;
   #dropped = 0;
+  #closed = false;
 
   constructor(path: string, { name, toTerminal }: { name: string; toTerminal: (line: string) => void }) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -27,6 +36,11 @@ export class LogFile {
 
   write(line: string): void {
     this.#show(line);
+    // Who ends may still have something to say about it.
+    if (this.#closed) {
+      this.#append(line);
+      return;
+    }
     if (this.#stream.writableLength > waitingBytesMax) {
       this.#dropped++;
       return;
@@ -40,6 +54,24 @@ export class LogFile {
     }
     this.#bytes += line.length;
     this.#stream.write(line);
+  }
+
+  /** Ends when all lines are in the file. Lines that come after it are written at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await new Promise<void>((resolve) => {
+      this.#stream.once("close", resolve);
+      this.#stream.end();
+    });
+  }
+
+  #append(line: string): void {
+    try {
+      appendFileSync(this.#path, line, { mode: 0o600 });
+    } catch (error) {
+      this.#toTerminal(`${this.#name}: the log cannot be written: ${(error as Error).message}`);
+    }
   }
 
   #open(): WriteStream {

@@ -39,6 +39,7 @@ export async function runRole(config: RoleConfig, options: ProcessOptions): Prom
     else env.log.info({ signal }, "stopping");
     await running[Symbol.asyncDispose]();
     await env[Symbol.asyncDispose]();
+    await destination[Symbol.asyncDispose]();
   });
   // Children never outlive the supervisor, however it ended: the next start finds their ports and locks free.
   if (process.channel) process.once("disconnect", () => void closing.close());

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { asStorageError, StorageError } from "@cairn/protocol";
 import { type CommandOptions, defaultPort, parseCommandOptions } from "./command-options.ts";
-import { writeClientProfile } from "./local/profile.ts";
+import { readClientProfile, writeClientProfile } from "./local/profile.ts";
 import { checkHost } from "./network-policy.ts";
 import { dataFolder, places } from "./places.ts";
+import { localUrl, reachableHost } from "./reachable-host.ts";
 import { describeFailure, runRole } from "./role-process.ts";
 import type { RoleConfig } from "./roles/role-config.ts";
-import { readJsonFile } from "./secret-file.ts";
 
 /**
  * `cairn server metadata|node|gateway`: one part of a cluster in this process, until a signal ends it. Answers the exit
@@ -20,7 +20,8 @@ export async function serverCommand(argv: readonly string[]): Promise<number> {
     const data = dataFolder(options.data);
     const config = await roleConfig(role, options, data);
     const ready = await runRole(config, { name: role ?? "", logFolder: places.logs(data), logLevel: options.logLevel });
-    if (ready.accessToken !== undefined) await writeClientProfile(data, { url: ready.url, token: ready.accessToken });
+    if (ready.accessToken !== undefined)
+      await writeClientProfile(data, { url: localUrl(ready.url), token: ready.accessToken });
     process.stdout.write(`${role} ready  ${ready.url}${ready.name === role ? "" : `  (${ready.name})`}\n`);
     return await forever();
   } catch (error) {
@@ -33,13 +34,15 @@ async function roleConfig(role: string | undefined, options: CommandOptions, dat
   const { host, port = defaultPort, copies, join: joinToken } = options;
   switch (role) {
     case "metadata": {
-      const known = await readJsonFile(places.client(data));
-      return { role, folder: places.metadata(data), host, port, copies, wantAccessToken: !known, wantJoinToken: false };
+      const owner = { token: (await readClientProfile(data))?.token };
+      const { settings } = options;
+      return { role, folder: places.metadata(data), host, port, copies, owner, wantJoinToken: false, settings };
     }
     case "node": {
       const folder = join(data, "node");
       const disks = options.disks.length > 0 ? options.disks : [join(folder, "disk")];
       const { name: node, advertise: advertisedUrl } = options;
+      const advertisedHost = advertisedUrl === undefined ? reachableHost(host) : undefined;
       return {
         role,
         folder,
@@ -50,6 +53,7 @@ async function roleConfig(role: string | undefined, options: CommandOptions, dat
         joinToken,
         node,
         advertisedUrl,
+        advertisedHost,
       };
     }
     case "gateway":

@@ -22,7 +22,8 @@ export async function startCommand(argv: readonly string[]): Promise<number> {
     return asStorageError(error, "start").kind === "invalid" ? 2 : 1;
   }
   const data = dataFolder(options.data);
-  await using env = nodeEnv({ name: "supervisor", level: options.logLevel, destination: supervisorLog(data) });
+  await using destination = supervisorLog(data);
+  await using env = nodeEnv({ name: "supervisor", level: options.logLevel, destination });
   process.stdout.write(`starting a metadata server and ${options.nodes} storage nodes in ${shortPath(data)} …\n`);
   const startedAt = env.clock.monotonic();
   let cluster: LocalCluster;

@@ -1,33 +1,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { formatSettingValue } from "@cairn/protocol";
 import { expect, test } from "vitest";
 import { settingList, settingNames } from "./setting-list.ts";
 
 const page = fileURLToPath(new URL("../../../../docs/operations.md", import.meta.url));
 const marks = ["<!-- settings -->\n", "<!-- /settings -->"] as const;
 
-const spellers: Readonly<Record<string, (value: number) => string>> = {
-  ms: (value) => {
-    const units = [
-      [86_400_000, "d"],
-      [3_600_000, "h"],
-      [60_000, "m"],
-      [1000, "s"],
-    ] as const;
-    const [size, unit] = units.find(([one]) => value >= one && value % one === 0) ?? [1, "ms"];
-    return value === 0 ? "0" : `${value / size}${unit}`;
-  },
-  "bytes/s": (value) => (value >= 2 ** 40 ? `${value / 2 ** 40}TiB/s` : value === 0 ? "0" : `${value / 2 ** 20}MiB/s`),
-  bytes: (value) => `${value / 2 ** 20}MiB`,
-  count: (value) => value.toLocaleString("en-US"),
-  percent: (value) => `${value}%`,
-  switch: (value) => (value === 1 ? "on" : "off"),
-};
-
 function table(): string {
   const rows = settingNames.map((name) => {
     const { default: value, unit, min, max, description } = settingList[name];
-    const spell = spellers[unit] ?? String;
+    const spell = (number: number): string => formatSettingValue({ unit }, number);
     const range = unit === "switch" ? "on, off" : `${spell(min)} … ${spell(max)}`;
     return `| \`${name}\` | ${spell(value)} | ${range} | ${description} |`;
   });

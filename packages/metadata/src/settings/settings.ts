@@ -1,5 +1,5 @@
 import type { Clock, SqlDatabase } from "@cairn/env";
-import { type Setting, StorageError } from "@cairn/protocol";
+import { parseSettingValue, type Setting, StorageError } from "@cairn/protocol";
 import { type SettingName, settingList, settingNames } from "./setting-list.ts";
 
 /** The thresholds as they are now: in memory for whoever asks, in table `setting` for the next start. */
@@ -55,10 +55,15 @@ export class Settings {
   }
 }
 
+/** The value that people gave a setting, such as `2s`, in the setting's unit. Throws invalid as changing it would. */
+export function parseSetting(name: string, text: string): number {
+  if (!isSettingName(name)) throw unknownSetting(name);
+  const [, value] = checkedChange(name, parseSettingValue({ name, unit: settingList[name].unit }, text));
+  return value;
+}
+
 function checkedChange(name: string, value: number): readonly [SettingName, number] {
-  if (!isSettingName(name)) {
-    throw new StorageError("invalid", "change setting", name, { hint: `There are: ${settingNames.join(", ")}.` });
-  }
+  if (!isSettingName(name)) throw unknownSetting(name);
   const { min, max, unit } = settingList[name];
   if (!Number.isSafeInteger(value) || value < min || value > max) {
     throw new StorageError("invalid", "change setting", `${name} = ${value}`, {
@@ -66,6 +71,12 @@ function checkedChange(name: string, value: number): readonly [SettingName, numb
     });
   }
   return [name, value];
+}
+
+function unknownSetting(name: string): StorageError {
+  return new StorageError("invalid", "change setting", `there is no setting ${name.slice(0, 80)}`, {
+    hint: `There are: ${settingNames.join(", ")}.`,
+  });
 }
 
 function isSettingName(name: string): name is SettingName {

@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Env } from "@cairn/env";
 import { NodeDisk } from "@cairn/env-node";
 import { CleanupStack, StorageError, toBase64Url } from "@cairn/protocol";
 import { places } from "../places.ts";
+import { localUrl, reachableHost } from "../reachable-host.ts";
 import type { ProcessOptions } from "../role-process.ts";
 import type { RoleReady } from "../roles/role-config.ts";
 import { readJsonFile, writeSecretFile } from "../secret-file.ts";
@@ -18,6 +20,8 @@ export interface LocalClusterOptions {
   readonly nodes: number;
   readonly copies: number;
   readonly logLevel: ProcessOptions["logLevel"];
+  /** Thresholds to set at the start. */
+  readonly settings?: Readonly<Record<string, number>> | undefined;
 }
 
 /** A metadata server with its gateway and storage nodes, each a process of its own, on this machine. */
@@ -47,24 +51,29 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
     },
   });
 
+  const advertisedHost = reachableHost(options.host);
   const names = await nodeNames(options);
+  await assertNotOrphaned(data, names);
   const known = await readClientProfile(data);
   const newcomers = (await Promise.all(names.map((name) => hasJoined(data, name)))).some((joined) => !joined);
-  const metadata = metadataProcess(env, options, { wantAccessToken: !known, wantJoinToken: newcomers });
+  const metadata = metadataProcess(env, options, { ownerToken: known?.token, wantJoinToken: newcomers });
   processes.push(metadata);
   const ready = await metadata.start();
   const token = ready.accessToken ?? known?.token;
+  if (ready.accessToken !== undefined && known)
+    env.log.warn({}, "the access token in client.json opened nothing; a new one stands there now");
   if (token === undefined)
     throw new StorageError("internal", "start cluster", "the metadata server made no access token");
-  const profile = { url: ready.url, token };
+  const url = localUrl(ready.url);
+  const profile = { url, token };
   await writeClientProfile(data, profile);
 
   const nodes = names.map((name) =>
-    nodeProcess(env, options, { name, metadataUrl: ready.url, joinToken: ready.joinToken }),
+    nodeProcess(env, options, { name, advertisedHost, metadataUrl: url, joinToken: ready.joinToken }),
   );
   processes.push(...nodes);
   await Promise.all(nodes.map((node) => node.start()));
-  undo.use(await serveControl(env, { data, url: ready.url, processes }));
+  undo.use(await serveControl(env, { data, url, processes }));
   const running = undo.move();
   return {
     profile,
@@ -78,8 +87,8 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
 
 function metadataProcess(
   env: Env,
-  { data, host, port, copies, logLevel }: LocalClusterOptions,
-  wants: { wantAccessToken: boolean; wantJoinToken: boolean },
+  { data, host, port, copies, logLevel, settings }: LocalClusterOptions,
+  wants: { ownerToken: string | undefined; wantJoinToken: boolean },
 ): SupervisedProcess {
   const options = { name: "metadata", logFolder: places.logs(data), logLevel };
   return new SupervisedProcess(env.clock, env.log, {
@@ -91,9 +100,10 @@ function metadataProcess(
       host,
       port: last?.port ?? port,
       copies,
-      // A restart in the middle of a run has nobody to hand tokens to.
-      wantAccessToken: last === undefined && wants.wantAccessToken,
+      // A restart in the middle of a run has nobody to hand tokens to, and thresholds may have been changed since.
+      owner: last === undefined ? { token: wants.ownerToken } : undefined,
       wantJoinToken: last === undefined && wants.wantJoinToken,
+      settings: last === undefined ? settings : undefined,
     }),
   });
 }
@@ -101,7 +111,7 @@ function metadataProcess(
 function nodeProcess(
   env: Env,
   { data, host, logLevel }: LocalClusterOptions,
-  { name, metadataUrl, joinToken }: { name: string; metadataUrl: string; joinToken: string | undefined },
+  { name, ...place }: { name: string; advertisedHost: string; metadataUrl: string; joinToken: string | undefined },
 ): SupervisedProcess {
   const folder = places.node(data, name);
   return new SupervisedProcess(env.clock, env.log, {
@@ -116,8 +126,7 @@ function nodeProcess(
       disks: [join(folder, "disk")],
       host,
       port: last?.port ?? 0,
-      metadataUrl,
-      joinToken,
+      ...place,
       node: name,
     }),
   });
@@ -154,6 +163,17 @@ async function serveControl(
       await listener[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Nodes that know a cluster whose metadata is gone must not be led by an empty one: what they hold would be nothing to it. */
+async function assertNotOrphaned(data: string, names: readonly string[]): Promise<void> {
+  if (existsSync(places.metadata(data))) return;
+  for (const name of names) {
+    if (!(await hasJoined(data, name))) continue;
+    throw new StorageError("conflict", "start cluster", `${name} holds data of a cluster whose metadata is missing`, {
+      hint: `Restore ${places.metadata(data)} from its backup. Only if nothing in this cluster is needed any more: remove ${data} and start again.`,
+    });
+  }
 }
 
 /** Those that are there already, and as many more as were asked for. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Env } from "@cairn/env";
 import { NodeDisk, openSqlite } from "@cairn/env-node";
 import { startGateway } from "@cairn/gateway";
-import { type MetadataKeys, newMetadataKeys, openMetadata } from "@cairn/metadata";
-import { CleanupStack, fromBase64Url, StorageError, toBase64Url } from "@cairn/protocol";
+import { type MetadataKeys, newMetadataKeys, type OpenMetadata, openMetadata } from "@cairn/metadata";
+import { CleanupStack, fromBase64Url, isKind, StorageError, toBase64Url } from "@cairn/protocol";
 import { isLoopback } from "../network-policy.ts";
 import { closeToOthers, readJsonFile, writeSecretFile } from "../secret-file.ts";
 import { version } from "../version.ts";
@@ -30,6 +30,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   // Noted only now: a first start that was cut off before the database knew its cluster is a first start again.
   if (keysAreNew) await saveKeys(config.folder, keys, true);
   const { metadata, operations, access } = opened;
+  if (config.settings && Object.keys(config.settings).length > 0) await operations.changeSettings(config.settings);
   const { reader, writer } = driveParts(env, metadata, "gateway");
   undo.use(writer);
   const gateway = undo.use(
@@ -45,9 +46,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
       openMetrics: isLoopback(config.host),
     }),
   );
-  const accessToken = config.wantAccessToken
-    ? (await access.createToken({ name: "owner of this machine", scopes: ["admin"] })).secret
-    : undefined;
+  const accessToken = config.owner && (await newOwnerToken(opened, config.owner.token));
   const joinToken = config.wantJoinToken
     ? (await access.createJoinToken({ expiresInMs: joinTokenMs })).secret
     : undefined;
@@ -57,6 +56,19 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
     ready: { url: gateway.url, port: gateway.port, name: "metadata", accessToken, joinToken },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
+}
+
+/** A token for the machine's owner, unless the one that is known still opens the door. */
+async function newOwnerToken({ access }: OpenMetadata, known: string | undefined): Promise<string | undefined> {
+  try {
+    if (known !== undefined) {
+      await access.authenticate(known);
+      return undefined;
+    }
+  } catch (error) {
+    if (!isKind(error, "unauthenticated")) throw error;
+  }
+  return (await access.createToken({ name: "owner of this machine", scopes: ["admin"] })).secret;
 }
 
 interface StoredKeys {

@@ -19,6 +19,7 @@ export async function runNode(env: Env, config: NodeRoleConfig): Promise<Running
     disks: config.disks.map((folder) => new NodeDisk(folder)),
     listen: { host: config.host, port: config.port },
     advertisedUrl: config.advertisedUrl,
+    advertisedHost: config.advertisedHost,
     joinToken: config.joinToken,
     node: config.node === undefined ? undefined : parseNodeId(config.node),
     version,

@@ -13,10 +13,12 @@ export interface MetadataRoleConfig extends ListenConfig {
   readonly folder: string;
   /** Copies of the default drive; counts at the first start. */
   readonly copies: number;
-  /** True: make an access token for the machine's owner and hand it back. */
-  readonly wantAccessToken: boolean;
+  /** The access token that this machine's owner has, if it is to be looked at; absent at a restart in mid-run. */
+  readonly owner?: { readonly token: string | undefined } | undefined;
   /** True: make a join token and hand it back. */
   readonly wantJoinToken: boolean;
+  /** Thresholds to change before anything else is done. */
+  readonly settings?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface NodeRoleConfig extends ListenConfig {
@@ -29,6 +31,8 @@ export interface NodeRoleConfig extends ListenConfig {
   readonly joinToken?: string | undefined;
   readonly node?: string | undefined;
   readonly advertisedUrl?: string | undefined;
+  /** Where the host that is listened on stands for all addresses of the machine. */
+  readonly advertisedHost?: string | undefined;
 }
 
 export interface GatewayRoleConfig extends ListenConfig {
@@ -44,6 +48,7 @@ export interface RoleReady {
   readonly url: string;
   readonly port: number;
   readonly name: string;
+  /** For the machine's owner: made when the one that was known opens nothing. */
   readonly accessToken?: string | undefined;
   readonly joinToken?: string | undefined;
 }

@@ -25,6 +25,8 @@ export interface StorageNodeOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Base URL under which others reach the node; absent: where it listens. */
   readonly advertisedUrl?: string | undefined;
+  /** In place of the host that is listened on, where that one is no address that others can reach. */
+  readonly advertisedHost?: string | undefined;
   readonly joinToken?: string | undefined;
   /** Wished for at the first join. */
   readonly node?: NodeId | undefined;
@@ -72,7 +74,7 @@ export async function startStorageNode(options: StorageNodeOptions): Promise<Sto
   const bootNonce = newUuid(env.random);
   const serving: Partial<Serving> = {};
   const listener = undo.use(await listen(options, serving));
-  const url = options.advertisedUrl ?? urlOf(listener);
+  const url = options.advertisedUrl ?? urlOf({ ...listener, host: options.advertisedHost ?? listener.host });
   const { joinToken, node, version } = options;
   const wish = { joinToken, node, url, version, bootNonce, disks };
   const { clock, log } = env;
@@ -167,6 +169,6 @@ function refuseSharedGroups(engines: readonly DiskEngine[]): void {
   }
 }
 
-function urlOf({ host, port }: Listener): string {
+function urlOf({ host, port }: Pick<Listener, "host" | "port">): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
