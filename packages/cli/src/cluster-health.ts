@@ -1,12 +1,13 @@
-import type { ClusterStatus, NodeStatus } from "@cairn/protocol";
+import type { ClusterHealth, ClusterStatus, NodeStatus } from "@cairn/protocol";
 import type { Connection } from "./connection.ts";
 import { formatBytes, formatDuration, formatItems } from "./format.ts";
+import { describeJob, describeRepair } from "./operations/job-text.ts";
 import type { Colors } from "./terminal.ts";
 
 /** healthy: every chunk has all its copies and every node is there. unavailable: some data cannot be read now. */
-export type ClusterHealth = "healthy" | "degraded" | "unavailable";
+export type Wellness = "healthy" | "degraded" | "unavailable";
 
-export function healthOf({ redundancy, nodes }: ClusterStatus): ClusterHealth {
+export function wellnessOf({ redundancy, nodes }: ClusterStatus): Wellness {
   if (redundancy.unreachable > 0) return "unavailable";
   const whole = redundancy.reduced === 0 && nodes.every(isWell);
   return whole ? "healthy" : "degraded";
@@ -19,19 +20,22 @@ export interface StatusView {
 
 const nodesShownMax = 8;
 const nodesPerLine = 3;
+const jobsShownMax = 3;
 
-/** The cluster in at most ten lines for people. */
-export function describeStatus(status: ClusterStatus, { connection, colors }: StatusView): readonly string[] {
-  const health = healthOf(status);
-  const paint = { healthy: colors.green, degraded: colors.yellow, unavailable: colors.red }[health];
-  const mark = { healthy: "●", degraded: "▲", unavailable: "✕" }[health];
+/** The cluster in at most twelve lines for people: is it safe, what may fail, when is it full, who is there, what runs. */
+export function describeStatus(health: ClusterHealth, { connection, colors }: StatusView): readonly string[] {
+  const { status } = health;
+  const wellness = wellnessOf(status);
+  const paint = { healthy: colors.green, degraded: colors.yellow, unavailable: colors.red }[wellness];
+  const mark = { healthy: "●", degraded: "▲", unavailable: "✕" }[wellness];
   const where = `${connection.url}${connection.profile === undefined ? "" : `  (profile ${connection.profile})`}`;
   const label = (text: string): string => colors.dim(text.padEnd(8));
   return [
-    `${paint(`${mark} ${health}`)}   ${describeSafety(status)}   ${colors.dim(where)}`,
+    `${paint(`${mark} ${wellness}`)}   ${describeSafety(status)}   ${colors.dim(where)}`,
     `  ${label("data")}${describeData(status)}`,
-    `  ${label("space")}${describeSpace(status)}`,
+    `  ${label("space")}${describeSpace(health)}`,
     ...describeNodes(status.nodes, colors).map((line, index) => `  ${label(index === 0 ? "nodes" : "")}${line}`),
+    ...describeRunning(health).map((line, index) => `  ${label(index === 0 ? "runs" : "")}${line}`),
   ];
 }
 
@@ -55,25 +59,33 @@ function describeData({ files, chunks, copies, redundancy, trashed }: ClusterSta
   ].join(" · ");
 }
 
-function describeSpace({ logicalBytes, chunkBytes, copies, nodes }: ClusterStatus): string {
-  const stored = `${formatBytes(logicalBytes)} of files · ${formatBytes(chunkBytes * copies)} on disks`;
-  return `${stored} · room for ${formatBytes(Math.floor(freeBytes(nodes) / copies))} more`;
+function describeSpace({ status, freeBytes, fullInDays }: ClusterHealth): string {
+  const { logicalBytes, chunkBytes, copies } = status;
+  return [
+    `${formatBytes(logicalBytes)} of files`,
+    `${formatBytes(chunkBytes * copies)} on disks`,
+    `room for ${formatBytes(freeBytes)} more`,
+    ...(fullInDays === undefined ? [] : [describeFull(fullInDays)]),
+  ].join(" · ");
 }
 
-/**
- * Bytes free on all disks. Disks of one host with the same size are taken for folders on the same medium and counted once:
- * better to promise too little room than the same room several times.
- */
-export function freeBytes(nodes: readonly NodeStatus[]): number {
-  const media = new Map<string, number>();
-  for (const { url, disks } of nodes.filter(({ health }) => health === "online")) {
-    for (const { totalBytes, freeBytes, state } of disks) {
-      if (state !== "ok") continue;
-      const medium = `${URL.canParse(url) ? new URL(url).hostname : url} ${totalBytes}`;
-      media.set(medium, Math.min(media.get(medium) ?? Number.POSITIVE_INFINITY, freeBytes));
-    }
-  }
-  return [...media.values()].reduce((sum, bytes) => sum + bytes, 0);
+function describeFull(days: number): string {
+  if (days > 3650) return "not full for years";
+  if (days < 1) return "full within a day";
+  return days > 90
+    ? `full in about ${Math.round(days / 30)} months`
+    : `full in about ${formatItems(Math.floor(days), "day")}`;
+}
+
+/** Repair is worth a line when it has something to do, and when something keeps it from doing it. */
+function describeRunning({ repair, jobs }: ClusterHealth): readonly string[] {
+  const lines = jobs.slice(0, jobsShownMax).map(describeJob);
+  const rest = jobs.length - lines.length;
+  return [
+    ...(repair.state === "idle" ? [] : [describeRepair(repair)]),
+    ...lines,
+    ...(rest > 0 ? [`and ${rest} more: cairn job list`] : []),
+  ].concat(repair.state === "idle" && jobs.length === 0 ? ["nothing"] : []);
 }
 
 function isWell({ health, disks }: NodeStatus): boolean {

@@ -4,15 +4,13 @@ import { exitCodes } from "./exit-codes.ts";
 import { Failure, usageFailure } from "./failure.ts";
 
 /**
- * Asks before something that cannot be undone. Nobody to ask (stdin or stderr is no terminal): `--yes` is needed, and without
+ * Asks before something that matters. Nobody to ask (stdin or stderr is no terminal): `--yes` is needed, and without
  * it this throws a usage failure instead of waiting for ever.
  */
 export async function confirm(context: CommandContext, question: string, yes: boolean): Promise<void> {
   if (yes) return;
+  assertAnswerable(context, yes);
   const { stdin, stderr } = context.terminal;
-  if (stdin.isTTY !== true || stderr.isTTY !== true) {
-    throw usageFailure("this cannot be undone and nobody is here to ask", "say --yes if you mean it");
-  }
   const prompt = createInterface({ input: stdin, output: stderr });
   try {
     const answer = await prompt.question(`${question} [y/N] `, { signal: context.signal });
@@ -21,4 +19,10 @@ export async function confirm(context: CommandContext, question: string, yes: bo
     prompt.close();
   }
   throw new Failure("E_DECLINED", "nothing was done", { exitCode: exitCodes.failure });
+}
+
+/** Throws a usage failure when a question would wait for ever: for those who have something to show before they ask. */
+export function assertAnswerable({ terminal: { stdin, stderr } }: CommandContext, yes: boolean): void {
+  if (yes || (stdin.isTTY === true && stderr.isTTY === true)) return;
+  throw usageFailure("this needs a yes, and nobody is here to ask", "say --yes if you mean it");
 }

@@ -25,6 +25,8 @@ export const environmentVariables: readonly (readonly [name: string, meaning: st
   ["CAIRN_DATA", "the data folder of a local cluster (--data)"],
   ["CAIRN_PROFILE", "the profile to use (--profile)"],
   ["CAIRN_DRIVE", "the drive that paths belong to (--drive)"],
+  ["CAIRN_SET", "thresholds for start and server metadata, with commas: repair.delay=2m,scrub.every=7d (--set)"],
+  ["CAIRN_REPAIR_DELAY", "the same for the delay of repairs alone (--repair-delay)"],
   ["CAIRN_JSON", "1: write JSON (--json)"],
   ["CAIRN_DEBUG", "1: show where a failure came from (--debug)"],
   ["CAIRN_PROGRESS_FPS", "how often progress is painted in a second, up to 10"],

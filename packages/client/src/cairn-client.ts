@@ -14,6 +14,7 @@ import {
 import { parseAddress, queryOf, withinDrive } from "./address.ts";
 import { type DataPath, openDataPath } from "./data/data-path.ts";
 import { GatewayNetwork } from "./gateway-network.ts";
+import { OperationsClient } from "./operations-client.ts";
 import type {
   CairnClientOptions,
   CallOptions,
@@ -44,6 +45,8 @@ const pageSizeMax = 1000;
  * Any number of calls at once. Failures are StorageErrors; branch on `kind`.
  */
 export class CairnClient implements AsyncDisposable {
+  /** For those who run the cluster. */
+  readonly operations: OperationsClient;
   readonly #rest: RestClient;
   readonly #data: DataPath;
   readonly #uploads: Uploads;
@@ -60,6 +63,7 @@ export class CairnClient implements AsyncDisposable {
     this.#closeEnv = own && (() => own[Symbol.asyncDispose]());
     this.#driveName = options.drive ?? driveDefault;
     this.#rest = new RestClient(env, gateway, { base, token });
+    this.operations = new OperationsClient(this.#rest);
     this.#data = openDataPath(env, { base, token, holder, gateway });
     this.#uploads = new Uploads(env, {
       writer: this.#data.writer,

@@ -1,4 +1,5 @@
 export type { CheckedCopy, CheckedState, ChunkCheck, OnProgress, Progress } from "@cairn/drive";
 export { CairnClient, type MoveOptions, type NewToken } from "./cairn-client.ts";
 export { fileSource } from "./file-source.ts";
+export { type EventOptions, OperationsClient } from "./operations-client.ts";
 export type * from "./options.ts";

@@ -6,6 +6,8 @@ import { formatBytes, formatCount, formatDuration, formatTime } from "../format.
 import { durationValue } from "../option-values.ts";
 import { nodeResource } from "../resource.ts";
 import { renderTable } from "../table.ts";
+import { addNodeChanges } from "./node-change.ts";
+import { addNodeShow } from "./node-show.ts";
 
 interface NodeAddOptions {
   readonly printJoinCommand?: boolean;
@@ -13,7 +15,7 @@ interface NodeAddOptions {
 }
 
 export function addNodeCommand(program: Command, act: Act): void {
-  const node = program.command("node").description("See the storage nodes and add new ones.");
+  const node = program.command("node").description("See the storage nodes, add, empty and remove them.");
   addExamples(node, [["cairn node list", "every node with its disks"]]);
   const list = node.command("list").alias("ls").description("List the storage nodes.");
   addExamples(list, [["cairn node list", "health, space, last sign of life"]]);
@@ -25,6 +27,8 @@ export function addNodeCommand(program: Command, act: Act): void {
     .option("--expires <duration>", "how long the token is good", durationValue, 3_600_000);
   addExamples(add, [["cairn node add --print-join-command", "what to run on the new machine"]]);
   act(add, addNode);
+  addNodeShow(node, act);
+  addNodeChanges(node, act);
 }
 
 async function listNodes(context: CommandContext): Promise<undefined> {

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Act, CommandContext } from "../command-context.ts";
 import { addExamples } from "../examples.ts";
 import { countValue, portValue } from "../option-values.ts";
-import { addNetworkOptions, type ServerOptions, serverArguments } from "./start.ts";
+import { addNetworkOptions, addSettingOptions, collected, type ServerOptions, serverArguments } from "./start.ts";
 
 export function addServerCommand(program: Command, act: Act): void {
   const server = program.command("server").description("Run one part of a cluster that spans several machines.");
@@ -11,6 +11,7 @@ export function addServerCommand(program: Command, act: Act): void {
     .command("metadata")
     .description("The metadata server, with a gateway in the same process.")
     .option("--copies <count>", "copies of every chunk (default: 2)", countValue);
+  addSettingOptions(metadata);
   addExamples(metadata, [
     ["cairn server metadata --data /srv/cairn --host 192.0.2.1 --allow-network", "reachable for other machines"],
   ]);
@@ -21,7 +22,7 @@ export function addServerCommand(program: Command, act: Act): void {
     .option("--join <token>", "join token, at the first start (or CAIRN_JOIN_TOKEN)")
     .option("--name <name>", "name of the node (default: the metadata server gives one)")
     .option("--advertise <url>", "URL under which others reach it")
-    .option("--disk <folder>", "folder on a disk; once for each disk", collect);
+    .option("--disk <folder>", "folder on a disk; once for each disk", collected);
   addExamples(node, [
     [
       "cairn server node --data /srv/cairn --metadata http://192.0.2.1:7070 --join TOKEN --host 192.0.2.2 --allow-network",
@@ -43,8 +44,4 @@ export function addServerCommand(program: Command, act: Act): void {
       return serverCommand([role.name(), ...serverArguments(options)]);
     });
   }
-}
-
-function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
-  return [...(previous ?? []), value];
 }

@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly name?: string;
   readonly advertise?: string;
   readonly disk?: readonly string[];
+  readonly set?: readonly string[];
+  readonly repairDelay?: string;
   readonly logLevel?: string;
   readonly allowNetwork?: boolean;
 }
@@ -26,10 +28,12 @@ export function addStartCommand(program: Command, act: Act): void {
     .option("--port <port>", "port of REST (default: 7070; 0: any free one)", portValue)
     .option("--nodes <count>", "storage nodes (default: 3)", countValue)
     .option("--copies <count>", "copies of every chunk (default: 2)", countValue);
+  addSettingOptions(command);
   addNetworkOptions(command);
   addExamples(command, [
     ["cairn start", "a metadata server and three storage nodes"],
     ["cairn start --nodes 5 --copies 3", "more of everything"],
+    ["cairn start --repair-delay 2s --set repair.rate=200MiB", "thresholds from the start on"],
     ["cairn start --data ./second --port 7071", "a second cluster beside it"],
   ]);
   act(command, async (context: CommandContext, options: ServerOptions) => {
@@ -37,6 +41,22 @@ export function addStartCommand(program: Command, act: Act): void {
     context.leaveSignals();
     return startCommand(serverArguments(options));
   });
+}
+
+/** Thresholds of a metadata server; they stay until they are changed. */
+export function addSettingOptions(command: Command): void {
+  command
+    .option("--repair-delay <duration>", "how long a node is silent before its data gets new copies (default: 10m)")
+    .option(
+      "--set <name=value>",
+      "set a threshold, such as scrub.every=7d; as often as needed (or CAIRN_SET)",
+      collected,
+    );
+}
+
+/** For commander: an option that may be given several times. */
+export function collected(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
 }
 
 export function addNetworkOptions(command: Command): void {
@@ -61,7 +81,9 @@ export function serverArguments(options: ServerOptions): readonly string[] {
     ["name", options.name],
     ["advertise", options.advertise],
     ["log-level", options.logLevel],
+    ["repair-delay", options.repairDelay],
     ...(options.disk ?? []).map((disk) => ["disk", disk] as const),
+    ...(options.set ?? []).map((word) => ["set", word] as const),
   ];
   // One word each, so that a value that begins with a dash is not taken for an option.
   const given = pairs.filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`);

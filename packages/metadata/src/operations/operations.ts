@@ -5,6 +5,7 @@ import {
   type ClusterHealth,
   type CollectionPreview,
   type CollectionStatus,
+  formatSettingValue,
   type Job,
   type JobId,
   limits,
@@ -84,10 +85,10 @@ export class Operations implements OperationsService {
     const { settings, events } = this.#world.core;
     const before = new Map(settings.list().map(({ name, value }) => [name, value]));
     const after = await settings.change(changes);
-    for (const { name, value } of after) {
-      const old = before.get(name);
+    for (const { name, value, unit } of after) {
+      const old = before.get(name) ?? value;
       if (old === value) continue;
-      const message = `${name} is ${value} now; it was ${old}`;
+      const message = `${name} is ${formatSettingValue({ unit }, value)} now; it was ${formatSettingValue({ unit }, old)}`;
       await events.tell({ severity: "info", kind: "setting.changed", subject: name, message, details: { value, old } });
     }
     return after;
