@@ -36,6 +36,7 @@ export {
   type WireError,
 } from "./errors.ts";
 export type * from "./group.ts";
+export { recordDigest, spellDigest } from "./group-digest.ts";
 export { statusOfKind } from "./http-status.ts";
 export {
   type ChunkId,

@@ -43,6 +43,8 @@ export interface HeartbeatRequest {
   /** Groups whose every record was read and checked since the last answered heartbeat. */
   readonly verified?: readonly VerifiedGroup[] | undefined;
   readonly scrub?: readonly ScrubStatus[] | undefined;
+  /** True when `groups` names every group on the node's disks: then a disk does not hold what is not in it. */
+  readonly everything?: boolean | undefined;
 }
 
 /** A copy that its own node can no longer read or whose bytes are not what they were. */
@@ -87,6 +89,8 @@ export interface HeartbeatReply {
   readonly seal: readonly GroupId[];
   /** Absent: the node goes on with what it has. */
   readonly settings?: NodeSettings | undefined;
+  /** True: the next heartbeat is to tell of all groups, since the server has started anew and knows of none. */
+  readonly everything?: boolean | undefined;
 }
 
 /** What the metadata server does for storage nodes. */

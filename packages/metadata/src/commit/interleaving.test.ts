@@ -105,9 +105,9 @@ test("whatever the order of commits, removals and collection, no version loses a
         store(metadata, metadata.commits, { name: "one", contents: [1, 2], nodes }),
         store(metadata, second.commits, { name: "two", contents: [2, 3, 4], nodes }),
         second.namespace.remove(metadata.commitId(), alsoOld.entry.id),
-        condemn(metadata.store, 2, 0),
-        condemn(second.store, 2, 0),
-        condemn(metadata.store, 2, 0),
+        condemn(metadata.store, 2, { graceMs: 0 }),
+        condemn(second.store, 2, { graceMs: 0 }),
+        condemn(metadata.store, 2, { graceMs: 0 }),
       ]);
       await scheduler.waitFor(all);
       database.gatekeeper = undefined;

@@ -5,6 +5,7 @@ import { ClusterMap } from "../cluster/cluster-map.ts";
 import { ClusterReports, type ReportsOptions } from "../cluster/cluster-reports.ts";
 import { GroupedWrites } from "../cluster/grouped-writes.ts";
 import { EventLog } from "../events/event-log.ts";
+import { pruneClosedLeases } from "../lease/closed-leases.ts";
 import { ReceiptVerifier } from "../lease/receipt-verifier.ts";
 import { WriteLeases } from "../lease/write-leases.ts";
 import { HealthBoard } from "../membership/health-board.ts";
@@ -28,6 +29,8 @@ export interface ClusterCoreOptions {
   readonly overtake: boolean;
 }
 
+/** Of use to people who look at the database, and to nobody else. */
+const closedLeasesKeptMs = 86_400_000;
 const commitLogKeptMs = 86_400_000;
 const commitLogBatch = 5000;
 
@@ -100,6 +103,7 @@ export class ClusterCore {
       { name: "lead", everyMs: leaderRenewMs, run: () => this.leader.renew() },
       { name: "close-leases", everyMs: 5000, run: async () => void (await this.leases.closeExpired()) },
       { name: "watch-nodes", everyMs: 1000, run: async () => this.#watchNodes() },
+      { name: "forget-leases", everyMs: 600_000, run: (signal) => this.#forgetLeases(signal) },
       { name: "forget-commits", everyMs: 600_000, run: (signal) => this.#forgetCommits(signal) },
       { name: "forget-events", everyMs: 600_000, run: () => this.events.prune(this.settings.get("events.kept")) },
     ];
@@ -114,6 +118,13 @@ export class ClusterCore {
       const { node, health } = change;
       if (health === "online") this.#env.log.info({ node }, "a storage node is online");
       else this.#env.log.warn({ node, health }, "a storage node has fallen silent");
+    }
+  }
+
+  async #forgetLeases(signal: AbortSignal): Promise<void> {
+    const before = this.#env.clock.now() - closedLeasesKeptMs;
+    while (!signal.aborted && (await this.#writes.run((sql) => pruneClosedLeases(sql, before))) > 0) {
+      await this.#env.clock.sleep(10, signal);
     }
   }
 

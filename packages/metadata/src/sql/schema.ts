@@ -140,4 +140,11 @@ export const migrations: readonly (readonly string[])[] = [
     // How many bytes the chunks have that versions need, each chunk once, about every hour of the last week.
     `CREATE TABLE fill_sample (at BIGINT PRIMARY KEY, bytes BIGINT NOT NULL)`,
   ],
+  [
+    // The epoch of the group whose members all have told that they deleted the write; null while one has not.
+    `ALTER TABLE condemned ADD COLUMN acked_epoch BIGINT`,
+    `CREATE INDEX condemned_by_group ON condemned (grp, hash, generation)`,
+    // Chunks that the last complete audit found with more references than manifests name. difference is below 0.
+    `CREATE TABLE audit_finding (hash {blob} PRIMARY KEY, generation BIGINT NOT NULL, difference BIGINT NOT NULL)`,
+  ],
 ];

@@ -1,0 +1,138 @@
+import type { Counter } from "@cairn/env";
+import type { CollectionStatus } from "@cairn/protocol";
+import { condemn } from "../commit/condemn.ts";
+import type { MaintenanceJob } from "../service/maintenance.ts";
+import { CollectionGate, type CollectionHold } from "./collection-gate.ts";
+import type { CollectionWorld } from "./collection-world.ts";
+import { CondemnedDeletion } from "./condemned-deletion.ts";
+import { countGarbage, type GarbageCounts } from "./garbage-counts.ts";
+import { noteTime, readTally } from "./tally.ts";
+
+/** What one run did. */
+export interface CollectionRun {
+  readonly condemnedChunks: number;
+  readonly deletedChunks: number;
+  readonly deletedBytes: number;
+}
+
+/** Chunks condemned in one transaction. */
+const condemnedAtOnce = 1000;
+/** Wait between two transactions, so that users' changes come between. */
+const pauseMs = 5;
+/** How often it is looked whether a run is due; the pause between two is a setting. */
+const lookMs = 1000;
+
+/**
+ * Finds what nobody needs and has it deleted: condemns chunks without references after their grace, has every member
+ * delete exactly these writes, and forgets them (storage-design §2). Nothing here is needed for safety, and a clock only
+ * decides when it is tried.
+ */
+export class Collection {
+  readonly #world: CollectionWorld;
+  readonly #gate: CollectionGate;
+  readonly #deletion: CondemnedDeletion;
+  readonly #deleted: Counter;
+  readonly #deletedBytes: Counter;
+  #turn: Promise<unknown> = Promise.resolve();
+  #running = false;
+  /** Monotonic ms of the end of the last run. */
+  #endedAt: number = Number.NEGATIVE_INFINITY;
+
+  constructor(world: CollectionWorld) {
+    this.#world = world;
+    this.#gate = new CollectionGate(world);
+    this.#deletion = new CondemnedDeletion(world, this.#gate);
+    const { metrics } = world.env;
+    this.#deleted = metrics.counter("cairn_collect_deleted_chunks_total", "Chunks deleted from all their nodes.");
+    this.#deletedBytes = metrics.counter("cairn_collect_deleted_bytes_total", "Bytes of those chunks, each once.");
+  }
+
+  /** Hand it to startMaintenance. */
+  jobs(): readonly MaintenanceJob[] {
+    return [{ name: "collect", everyMs: lookMs, run: (signal) => this.#runIfDue(signal) }];
+  }
+
+  /** One whole run. The graces stay as they are set. Throws unavailable while nothing may be deleted. */
+  runNow(signal: AbortSignal): Promise<CollectionRun> {
+    const run = this.#turn.then(() => this.#run(signal));
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+
+  async status(): Promise<CollectionStatus> {
+    const { store } = this.#world;
+    const hold = await this.#gate.hold();
+    const [counts, tally] = await store.database.read(async (sql) => [await countGarbage(sql), await readTally(sql)]);
+    return {
+      ...this.#state(hold, counts),
+      inGraceChunks: counts.unreferenced.chunks,
+      inGraceBytes: counts.unreferenced.bytes,
+      condemnedChunks: counts.condemned,
+      orphansDeleted: tally.orphansDeleted,
+      deletedChunks: tally.deletedChunks,
+      deletedBytes: tally.deletedBytes,
+      lastRunAt: tally.lastRunAt || undefined,
+      lastAuditAt: tally.lastAuditAt || undefined,
+    };
+  }
+
+  #state(hold: CollectionHold | undefined, counts: GarbageCounts): Pick<CollectionStatus, "state" | "reason"> {
+    if (hold) return hold;
+    if (this.#running) return { state: "running", reason: "a run is under way" };
+    const reason =
+      counts.condemned > 0 ? "condemned chunks wait for their nodes or for the end of their lease" : "nothing is due";
+    return { state: "idle", reason };
+  }
+
+  async #runIfDue(signal: AbortSignal): Promise<void> {
+    const { core, store } = this.#world;
+    if (store.clock.monotonic() - this.#endedAt < core.settings.get("collect.every")) return;
+    if (await this.#gate.hold()) return;
+    await this.runNow(signal);
+  }
+
+  async #run(signal: AbortSignal): Promise<CollectionRun> {
+    const { core, store } = this.#world;
+    this.#running = true;
+    try {
+      await store.database.read((sql) => this.#gate.guard(sql));
+      const condemnedChunks = await this.#condemn(signal);
+      const { chunks, bytes } = await this.#deletion.run(signal);
+      this.#deleted.add(chunks);
+      this.#deletedBytes.add(bytes);
+      const run = { condemnedChunks, deletedChunks: chunks, deletedBytes: bytes };
+      await store.queue.submit((tx) => noteTime(tx.sql, "lastRunAt", tx.now));
+      if (condemnedChunks + chunks > 0) await core.events.tell(runEvent(run));
+      return run;
+    } finally {
+      this.#running = false;
+      this.#endedAt = store.clock.monotonic();
+    }
+  }
+
+  async #condemn(signal: AbortSignal): Promise<number> {
+    const { core, store } = this.#world;
+    let condemned = 0;
+    while (!signal.aborted) {
+      const chunks = await condemn(store, condemnedAtOnce, {
+        graceMs: core.settings.get("collect.grace"),
+        now: this.#gate.now(),
+        guard: (tx) => this.#gate.guard(tx.sql),
+      });
+      condemned += chunks.length;
+      if (chunks.length < condemnedAtOnce) break;
+      await store.clock.sleep(pauseMs, signal);
+    }
+    return condemned;
+  }
+}
+
+function runEvent(run: CollectionRun): Parameters<CollectionWorld["core"]["events"]["tell"]>[0] {
+  return {
+    severity: "info",
+    kind: "collection.run",
+    subject: "cluster",
+    message: `${run.condemnedChunks} chunks condemned, ${run.deletedChunks} deleted from all their nodes`,
+    details: { ...run },
+  };
+}
