@@ -11,13 +11,13 @@ export function usableBytes(nodes: readonly NodeStatus[], copies: number): numbe
   const fits = (bytes: number): boolean =>
     rooms.reduce((sum, room) => sum + Math.min(room, bytes), 0) >= copies * bytes;
   let least = 0;
-  let most = rooms.reduce((sum, room) => sum + room, 0);
-  while (most - least > 1) {
-    const middle = (least + most) / 2;
+  let tooMany = Math.floor(rooms.reduce((sum, room) => sum + room, 0) / Math.max(copies, 1)) + 1;
+  while (tooMany - least > 1) {
+    const middle = Math.floor((least + tooMany) / 2);
     if (fits(middle)) least = middle;
-    else most = middle;
+    else tooMany = middle;
   }
-  return fits(most) ? Math.floor(most) : Math.floor(least);
+  return least;
 }
 
 function roomPerNode(nodes: readonly NodeStatus[]): number[] {
