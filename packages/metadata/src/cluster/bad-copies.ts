@@ -35,7 +35,7 @@ export async function reportBadCopies(
   const members = copies.filter((copy) => slotsOf(world.map, copy.group).includes(copy.disk));
   if (members.length === 0) return;
   await world.writes.run(async (sql) => {
-    for (const copy of members) await queueRepair(sql, copy, slotsOf(world.map, copy.group), now);
+    for (const copy of members) await queueBadCopy(sql, copy, { slots: slotsOf(world.map, copy.group), now });
   });
 }
 
@@ -71,18 +71,32 @@ export async function damagedChunks(sql: Sql): Promise<DamagedChunk[]> {
   return [...damaged.values()];
 }
 
-async function queueRepair(sql: Sql, copy: BadCopy, slots: readonly DiskId[], now: number): Promise<void> {
+/** A copy that is known to be bad, of the generation that is meant, or of whichever is live. */
+export type KnownBadCopy = Omit<BadCopy, "what"> & {
+  readonly what: BadCopy["what"] | "missing";
+  readonly generation?: Generation | undefined;
+};
+
+/**
+ * Queues the repair of one copy in the caller's transaction, if the chunk is live in this group, and in this generation
+ * when one is named. What is queued already stays as it is. True when it was not queued before.
+ */
+export async function queueBadCopy(
+  sql: Sql,
+  copy: KnownBadCopy,
+  { slots, now }: { readonly slots: readonly DiskId[]; readonly now: number },
+): Promise<boolean> {
   const hash = hashOfChunkId(copy.id);
   const chunk = await sql.get<{ generation: Generation }>(
     "SELECT generation FROM chunk WHERE hash = ? AND grp = ? AND state = 0",
     hash,
     copy.group,
   );
-  if (!chunk) return;
+  if (!chunk || (copy.generation !== undefined && copy.generation !== chunk.generation)) return false;
   const { generation } = chunk;
   const known = await badCopiesOf(sql, { group: copy.group, id: copy.id, generation });
   const good = slots.filter((disk) => disk !== copy.disk && !known.has(disk)).length;
-  await sql.run(
+  const added = await sql.run(
     `INSERT INTO repair (grp, hash, generation, disk, priority, reason, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (grp, hash, generation, disk) DO NOTHING`,
     copy.group,
@@ -93,6 +107,7 @@ async function queueRepair(sql: Sql, copy: BadCopy, slots: readonly DiskId[], no
     copy.what === "corrupt" ? "corrupt" : "missing",
     now,
   );
+  return added > 0;
 }
 
 function slotsOf(map: ClusterMap, group: GroupId): readonly DiskId[] {

@@ -4,6 +4,7 @@ import {
   type DiskState,
   type DiskStatus,
   type GroupId,
+  type NodeDuty,
   type NodeId,
   parseDiskId,
   parseGroupId,
@@ -21,6 +22,10 @@ export interface NodeRecord {
   readonly receiptKey: Uint8Array;
   /** SHA-256 of the node's credential. */
   readonly credentialHash: Uint8Array;
+  /** As it was set; `dutyAt` knows when maintenance is over. */
+  readonly duty: NodeDuty;
+  /** Wall clock ms; of maintenance. */
+  readonly dutyUntil: number | undefined;
 }
 
 export interface DiskRecord extends DiskStatus {
@@ -116,6 +121,12 @@ export class ClusterMap {
     if (before?.state !== record.state) this.#version++;
   }
 
+  /** Changes some fields of a group and keeps the others as they are by now: several parts write one record. */
+  changeGroup(id: GroupId, changes: Partial<Omit<GroupRecord, "id">>): void {
+    const before = this.#groups.get(id);
+    if (before) this.putGroup({ ...before, ...changes });
+  }
+
   putGroup(record: GroupRecord): void {
     const before = this.#groups.get(record.id);
     this.#groups.set(record.id, record);
@@ -127,10 +138,38 @@ export class ClusterMap {
 
 const groupStates: readonly GroupState[] = ["writable", "sealed", "draining"];
 const slotStates: readonly SlotState[] = ["ok", "joining", "leaving"];
+const nodeDuties: readonly NodeDuty[] = ["active", "draining", "maintenance", "removed"];
 
 /** Numbers of the states in table `grp`. */
 export function groupStateNumber(state: GroupState): number {
   return groupStates.indexOf(state);
+}
+
+/** Numbers of the states in table `grp_slot`. */
+export function slotStateNumber(state: SlotState): number {
+  return slotStates.indexOf(state);
+}
+
+/** Numbers of the duties in table `node`. */
+export function nodeDutyNumber(duty: NodeDuty): number {
+  return nodeDuties.indexOf(duty);
+}
+
+/** The slots of one group, in their order. */
+export async function loadSlots(sql: Sql, group: GroupId): Promise<GroupSlot[]> {
+  const rows = await sql.all<SlotRow>("SELECT grp, slot, disk, state FROM grp_slot WHERE grp = ? ORDER BY slot", group);
+  return rows.map(slotOf);
+}
+
+interface SlotRow {
+  readonly grp: number;
+  readonly slot: number;
+  readonly disk: number;
+  readonly state: number;
+}
+
+function slotOf(row: SlotRow): GroupSlot {
+  return { slot: row.slot, disk: parseDiskId(row.disk), state: slotStates[row.state] ?? "joining" };
 }
 
 async function loadNodes(sql: Sql): Promise<NodeRecord[]> {
@@ -141,7 +180,11 @@ async function loadNodes(sql: Sql): Promise<NodeRecord[]> {
     url: string;
     boot_nonce: string;
     version: string;
-  }>("SELECT name, credential_hash, receipt_key, url, boot_nonce, version FROM node ORDER BY name");
+    duty: number;
+    duty_until: number | null;
+  }>(
+    `SELECT name, credential_hash, receipt_key, url, boot_nonce, version, duty, duty_until FROM node ORDER BY name`,
+  );
   return rows.map((row) => ({
     node: parseNodeId(row.name),
     url: row.url,
@@ -149,6 +192,8 @@ async function loadNodes(sql: Sql): Promise<NodeRecord[]> {
     bootNonce: row.boot_nonce,
     receiptKey: row.receipt_key,
     credentialHash: row.credential_hash,
+    duty: nodeDuties[row.duty] ?? "maintenance",
+    dutyUntil: row.duty_until ?? undefined,
   }));
 }
 
@@ -176,13 +221,11 @@ async function loadDisks(sql: Sql): Promise<DiskRecord[]> {
 }
 
 async function loadGroups(sql: Sql): Promise<GroupRecord[]> {
-  const slots = await sql.all<{ grp: number; slot: number; disk: number; state: number }>(
-    "SELECT grp, slot, disk, state FROM grp_slot ORDER BY grp, slot",
-  );
+  const slots = await sql.all<SlotRow>("SELECT grp, slot, disk, state FROM grp_slot ORDER BY grp, slot");
   const slotsOf = new Map<number, GroupSlot[]>();
   for (const row of slots) {
     const list = slotsOf.get(row.grp) ?? [];
-    list.push({ slot: row.slot, disk: parseDiskId(row.disk), state: slotStates[row.state] ?? "joining" });
+    list.push(slotOf(row));
     slotsOf.set(row.grp, list);
   }
   const rows = await sql.all<{

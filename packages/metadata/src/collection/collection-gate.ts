@@ -1,7 +1,7 @@
 import type { Sql } from "@cairn/env";
 import { type CollectionStatus, StorageError } from "@cairn/protocol";
+import { noDeleteReason } from "../cluster/no-delete.ts";
 import type { CollectionWorld } from "./collection-world.ts";
-import { noDeleteReason } from "./no-delete.ts";
 
 /** Why the collection stands still, in the words of its status. */
 export interface CollectionHold {

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { failureOf } from "../service/testing/test-cluster.ts";
 import { audit } from "../sql/testing/audit.ts";
-import { setNoDelete } from "./no-delete.ts";
 import { TestStorage } from "./testing/test-storage.ts";
 
 const never = new AbortController().signal;
@@ -125,7 +124,7 @@ test("a member that joined during the delete has acknowledged nothing: it is tol
 });
 
 test.each([
-  ["no-delete", async (storage: TestStorage) => storage.database.write((sql) => setNoDelete(sql, "restored today"))],
+  ["no-delete", async (storage: TestStorage) => storage.metadata.cluster.core.noDelete.set("restored today")],
   [
     "safe-mode",
     async (storage: TestStorage) => {
@@ -154,7 +153,7 @@ test.each([
   expect(storage.nodes.flatMap((node) => node.commands)).toEqual([]);
   expect(await storage.rows("SELECT * FROM condemned")).toHaveLength(1);
   storage.hold = undefined;
-  await storage.database.write((sql) => setNoDelete(sql, undefined));
+  await storage.metadata.cluster.core.noDelete.set(undefined);
   expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 1, deletedChunks: 2 });
 });
 
@@ -168,7 +167,7 @@ test("no-delete mode that begins during a run stops it before the next command",
   const groups = new Set(chunks.map((chunk) => chunk.group));
   expect(groups.size).toBe(3);
   for (const node of storage.nodes) {
-    node.before = () => storage.database.write((sql) => setNoDelete(sql, "restored"));
+    node.before = () => storage.metadata.cluster.core.noDelete.set("restored");
   }
   expect((await failureOf(collection.runNow(never))).kind).toBe("unavailable");
   expect(storage.nodes.flatMap((node) => node.commands)).toHaveLength(2);

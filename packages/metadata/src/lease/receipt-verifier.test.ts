@@ -112,6 +112,16 @@ test("receipts of an earlier epoch are genuine and stale, of a disk that has lef
   expect(await judge(chunk)).toEqual({ stale: true });
 });
 
+test("when every disk that took the chunk has left since, it must be sent again", async () => {
+  const chunk = good();
+  await changeMembership();
+  await cluster.database.write((sql) => sql.run("UPDATE grp_slot SET epoch = 2 WHERE grp = ?", group.id));
+  const failure = await failureOf(judge(chunk));
+  expect(failure).toMatchObject({ kind: "chunk-gone", details: { chunks: [chunk.id] } });
+  await cluster.database.write((sql) => sql.run("UPDATE grp_slot SET epoch = 1, state = 1 WHERE grp = ?", group.id));
+  expect((await failureOf(judge(chunk))).kind).toBe("chunk-gone");
+});
+
 test("the epoch is that of the transaction, not of the memory", async () => {
   await cluster.database.write((sql) => sql.run("UPDATE grp SET epoch = 2 WHERE id = ?", group.id));
   expect(await judge(good())).toEqual({ stale: true });
@@ -132,8 +142,14 @@ test("receipts of a group for another group, or for one that is not there, are r
   expect((await failureOf(judge({ ...good(), group: parseGroupId(9999) }))).kind).toBe("not-found");
 });
 
-test("a drive that keeps three copies does not take two", async () => {
+test("a drive that keeps three copies does not take two, unless the group has only two so far", async () => {
+  expect(await judge(good(), 3)).toEqual({ stale: false });
+  await cluster.database.write((sql) => sql.run("UPDATE grp SET copies = 3 WHERE id = ?", group.id));
   expect((await failureOf(judge(good(), 3))).kind).toBe("invalid");
+  const chunk = good();
+  await changeMembership();
+  expect((await failureOf(judge(chunk, 3))).kind).toBe("chunk-gone");
+  expect(await judge(chunk, 2)).toEqual({ stale: true });
 });
 
 async function changeMembership(): Promise<void> {

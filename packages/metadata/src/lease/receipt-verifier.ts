@@ -12,6 +12,11 @@ import {
 import type { ClusterMap } from "../cluster/cluster-map.ts";
 import type { ReceiptJudge, WrittenChunk } from "../contracts.ts";
 
+interface GroupNow {
+  readonly epoch: number;
+  readonly copies: number;
+}
+
 interface NodeMac {
   readonly key: Uint8Array;
   readonly mac: Mac;
@@ -31,13 +36,16 @@ export class ReceiptVerifier implements ReceiptJudge {
     this.#map = map;
   }
 
-  /** Throws unauthenticated (not genuine), invalid (too few, or not from distinct members of the group), not-found. */
+  /**
+   * Throws unauthenticated (not genuine), invalid (too few, or not from distinct members of the group), not-found, chunk-gone
+   * (none of the disks that took the chunk has been a member ever since).
+   */
   async judge(sql: Sql, chunk: WrittenChunk, copies: number): Promise<{ readonly stale: boolean }> {
-    const group = await sql.get<{ epoch: number }>("SELECT epoch FROM grp WHERE id = ?", chunk.group);
+    const group = await sql.get<GroupNow>("SELECT epoch, copies FROM grp WHERE id = ?", chunk.group);
     if (!group) throw new StorageError("not-found", "check receipts", `group ${chunk.group}`);
     const { receipts } = chunk.written;
     const epoch = receipts[0]?.epoch ?? group.epoch;
-    this.#assertSpread(chunk, copies, epoch, group.epoch);
+    this.#assertSpread(chunk, { copies, epoch, group });
     for (const receipt of receipts) {
       const node = this.#map.disk(receipt.disk)?.node;
       const mac = node && this.#macOf(node);
@@ -61,22 +69,33 @@ export class ReceiptVerifier implements ReceiptJudge {
         );
       }
     }
+    if (epoch < group.epoch) await assertStillHeld(sql, chunk, epoch);
     return { stale: epoch < group.epoch };
   }
 
   /** Before the signatures, because it costs less. */
-  #assertSpread(chunk: WrittenChunk, copies: number, epoch: number, currentEpoch: number): void {
+  #assertSpread(
+    chunk: WrittenChunk,
+    { copies, epoch, group }: { readonly copies: number; readonly epoch: number; readonly group: GroupNow },
+  ): void {
     const { receipts } = chunk.written;
+    const currentEpoch = group.epoch;
+    // The drive may have been given more copies since the lease was opened; its groups follow in the background.
+    const needed = epoch === currentEpoch ? Math.min(copies, group.copies) : copies;
     const wrong = (why: string): StorageError =>
       new StorageError("invalid", "check receipts", `chunk ${chunk.id}: ${why}`, {
-        hint: `A commit needs receipts of ${copies} members of one group at one epoch.`,
+        hint: `A commit needs receipts of ${needed} members of one group at one epoch.`,
         details: { chunk: chunk.id },
       });
     if (receipts.length > limits.copiesMax) throw wrong(`${receipts.length} receipts`);
     if (receipts.some((receipt) => receipt.epoch !== epoch)) throw wrong("the receipts are of different epochs");
     if (epoch > currentEpoch) throw wrong(`the group has never had epoch ${epoch}`);
     const nodes = new Set(receipts.map((receipt) => this.#map.disk(receipt.disk)?.node ?? `of disk ${receipt.disk}`));
-    if (nodes.size < copies) throw wrong(`${receipts.length} receipts of disks on ${nodes.size} nodes`);
+    if (nodes.size < needed) {
+      const why = `${receipts.length} receipts of disks on ${nodes.size} nodes`;
+      // Of an older epoch they may have been all that the group had then.
+      throw epoch < currentEpoch ? mustBeSentAgain(chunk, `${why}; the drive keeps ${copies} copies`) : wrong(why);
+    }
     if (epoch === currentEpoch) this.#assertMembers(chunk.group, receipts, wrong);
   }
 
@@ -96,4 +115,26 @@ export class ReceiptVerifier implements ReceiptJudge {
     this.#macs.set(node, { key, mac });
     return mac;
   }
+}
+
+/**
+ * A disk that left its group may have dropped its copy, also of what was not committed yet. At least one that took the
+ * chunk must have been a member ever since: from it the others are repaired.
+ */
+async function assertStillHeld(sql: Sql, chunk: WrittenChunk, epoch: number): Promise<void> {
+  const slots = await sql.all<{ disk: number }>(
+    "SELECT disk FROM grp_slot WHERE grp = ? AND epoch <= ? AND state <> 1",
+    chunk.group,
+    epoch,
+  );
+  const stayed = new Set<number>(slots.map((slot) => slot.disk));
+  if (chunk.written.receipts.some((receipt) => stayed.has(receipt.disk))) return;
+  throw mustBeSentAgain(chunk, `no disk that took chunk ${chunk.id} is still a member`);
+}
+
+function mustBeSentAgain(chunk: WrittenChunk, why: string): StorageError {
+  return new StorageError("chunk-gone", "check receipts", why, {
+    hint: "Send the chunk again and repeat the commit with its receipts.",
+    details: { chunks: [chunk.id] },
+  });
 }

@@ -57,6 +57,12 @@ export class HealthBoard {
     return pulse?.heard ? this.#clock.monotonic() - pulse.since : undefined;
   }
 
+  /** Monotonic ms without a sign of life; while there was none since the start, the time since then. */
+  awayForMs(node: NodeId): number {
+    const pulse = this.#pulses.get(node);
+    return this.#clock.monotonic() - (pulse?.since ?? this.#startedAt);
+  }
+
   /** Rises whenever any node's health has changed; asking is cheap. */
   get version(): number {
     this.#catchUp();

@@ -2,7 +2,6 @@ import type { Clock, Log, Sql } from "@cairn/env";
 import {
   type DiskId,
   type DiskReport,
-  type DiskState,
   type GroupDigest,
   type GroupId,
   type HeartbeatReply,
@@ -13,8 +12,16 @@ import {
 } from "@cairn/protocol";
 import { type ClusterMap, type GroupRecord, groupStateNumber, type NodeRecord } from "../cluster/cluster-map.ts";
 import type { GroupedWrites } from "../cluster/grouped-writes.ts";
+import type { NoDelete } from "../cluster/no-delete.ts";
+import type { EventLog } from "../events/event-log.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { CopyBoard } from "./copy-board.ts";
+import { recordCare } from "./disk-care.ts";
 import type { HealthBoard } from "./health-board.ts";
+import { isShaped } from "./heartbeat-shape.ts";
 import type { NodeRegistry } from "./node-registry.ts";
+import { nodeSettings } from "./node-settings.ts";
+import type { ScrubBoard } from "./scrub-board.ts";
 import { SealBoard } from "./seal-board.ts";
 
 export interface HeartbeatWorld {
@@ -25,6 +32,11 @@ export interface HeartbeatWorld {
   readonly health: HealthBoard;
   readonly registry: NodeRegistry;
   readonly incarnation: number;
+  readonly settings: Settings;
+  readonly events: EventLog;
+  readonly copies: CopyBoard;
+  readonly scrubs: ScrubBoard;
+  readonly noDelete: NoDelete;
 }
 
 interface Session {
@@ -35,11 +47,6 @@ interface Session {
   savedAt: number;
   /** What was written then: the map is ahead of the database. */
   readonly saved: Map<DiskId, DiskReport>;
-}
-
-interface Size {
-  readonly bytes: number;
-  readonly records: number;
 }
 
 /** Sizes of disks are written no more often than this unless something that matters changed; ms. */
@@ -54,7 +61,6 @@ const sealsRepeatedMs = 3600_000;
 export class HeartbeatDesk {
   readonly #world: HeartbeatWorld;
   readonly #sessions = new Map<NodeId, Session>();
-  readonly #reported = new Map<GroupId, Map<DiskId, Size>>();
   readonly #seals: SealBoard = new SealBoard();
 
   constructor(world: HeartbeatWorld) {
@@ -80,18 +86,41 @@ export class HeartbeatDesk {
     }
     this.#checkDisks(request);
     const session = this.#sessionOf(node);
+    await this.#keepCare(request);
     // A heartbeat that was overtaken on the way must not bring back old sizes, and is no sign of life.
     if (request.sequence >= session.sequence) {
       session.sequence = request.sequence;
       this.#world.health.hear(request.node);
       await this.#apply(request, session);
     }
-    return { incarnation: this.#world.incarnation, seal: this.#seals.take(request.node) };
+    const { copies, incarnation, noDelete, settings } = this.#world;
+    return {
+      incarnation,
+      seal: this.#seals.take(request.node),
+      settings: nodeSettings(settings, noDelete.reason),
+      ...(copies.heardAll(request.node) ? {} : { everything: true }),
+    };
+  }
+
+  /**
+   * What the node found on its disks is durable before it is answered, since it tells of it once; true of any heartbeat,
+   * also of one that was overtaken on the way.
+   */
+  async #keepCare(request: HeartbeatRequest): Promise<void> {
+    const { clock, events, map, scrubs, writes } = this.#world;
+    if (request.scrub) scrubs.note(request.node, request.scrub);
+    if (!request.damaged?.length && !request.verified?.length) return;
+    const told = await writes.run((sql) => recordCare(sql, request, { clock, events, map }));
+    if (told) events.wake();
   }
 
   async #apply(request: HeartbeatRequest, session: Session): Promise<void> {
     const { map, clock, writes } = this.#world;
     for (const digest of request.groups) this.#note(digest, request.node);
+    if (request.everything) {
+      const disks = request.disks.map((report) => report.disk);
+      this.#world.copies.noteEverything(request.node, disks, request.groups);
+    }
     const groups = [...new Set(request.groups.map((digest) => digest.group))];
     const due = clock.monotonic() - session.savedAt >= sizesSavedEveryMs;
     const changed = request.disks.filter((report) => {
@@ -155,11 +184,12 @@ export class HeartbeatDesk {
   /** The group as all reports make it: the most of any member, sealed at its limit. Undefined when nothing changes. */
   #resized(id: GroupId): GroupRecord | undefined {
     const group = this.#world.map.group(id);
-    const reports = this.#reported.get(id);
-    if (!group || !reports) return undefined;
+    const reports = this.#world.copies.of(id);
+    // Only members count: a copy that was replaced while its node was away says nothing about the group.
+    const members = group?.slots.flatMap((slot) => reports.get(slot.disk)?.digest ?? []);
+    if (!group || !members || members.length === 0) return undefined;
     // Until every member has spoken since the start, the size in the database is one more voice.
-    const all = group.slots.every((slot) => reports.has(slot.disk));
-    const sizes = all ? [...reports.values()] : [group, ...reports.values()];
+    const sizes = members.length === group.slots.length ? members : [group, ...members];
     const bytes = Math.max(...sizes.map((size) => size.bytes));
     const records = Math.max(...sizes.map((size) => size.records));
     const full = bytes >= group.bytesMax || records >= limits.groupRecordsMax;
@@ -168,19 +198,17 @@ export class HeartbeatDesk {
     return { ...group, bytes, records, ...(seal ? { state: "sealed", sealedAt: this.#world.clock.now() } : {}) };
   }
 
-  /** Only members count: a copy that was replaced while its node was away says nothing about the group. */
   #note(digest: GroupDigest, node: NodeId): void {
+    this.#world.copies.note(digest);
     const group = this.#world.map.group(digest.group);
     if (!group?.slots.some((slot) => slot.disk === digest.disk)) return;
-    const reports = this.#reported.get(digest.group) ?? new Map<DiskId, Size>();
-    reports.set(digest.disk, { bytes: digest.bytes, records: digest.records });
-    this.#reported.set(digest.group, reports);
     if (digest.sealed) this.#seals.done(digest.group, node);
     else if (group.state === "sealed") this.#seals.add(digest.group, [node]);
   }
 
   #checkDisks(request: HeartbeatRequest): void {
-    const foreign = [...request.disks, ...request.groups].find(
+    const { disks, groups, damaged = [], verified = [], scrub = [] } = request;
+    const foreign = [...disks, ...groups, ...(damaged ?? []), ...(verified ?? []), ...(scrub ?? [])].find(
       (item) => this.#world.map.disk(item.disk)?.node !== request.node,
     );
     if (foreign) {
@@ -195,29 +223,14 @@ export class HeartbeatDesk {
     if (known?.registration === registration) return known;
     const session = { registration, sequence: -1, savedAt: Number.NEGATIVE_INFINITY, saved: new Map() };
     this.#sessions.set(registration.node, session);
+    const disks = this.#world.map.disksOf(registration.node).map(({ disk }) => disk);
+    this.#world.copies.startOver(registration.node, disks);
     return session;
   }
 
   #nodesOf(group: GroupRecord): NodeId[] {
     return group.slots.flatMap((slot) => this.#world.map.disk(slot.disk)?.node ?? []);
   }
-}
-
-const diskStates: readonly unknown[] = ["ok", "full", "suspect", "failed"] satisfies readonly DiskState[];
-
-/** It comes from the wire, and a wrong number in it would sit in the database. */
-function isShaped(request: HeartbeatRequest): boolean {
-  const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-  return (
-    isCount(request.sequence) &&
-    Array.isArray(request.disks) &&
-    Array.isArray(request.groups) &&
-    request.disks.every((disk) => {
-      const sizes = [disk?.totalBytes, disk?.freeBytes, disk?.chunks, disk?.chunkBytes];
-      return sizes.every(isCount) && diskStates.includes(disk.state);
-    }) &&
-    request.groups.every((digest) => isCount(digest?.bytes) && isCount(digest?.records))
-  );
 }
 
 function sizesOf(report: DiskReport): Omit<DiskReport, "disk" | "state"> {

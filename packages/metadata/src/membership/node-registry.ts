@@ -91,6 +91,7 @@ export class NodeRegistry {
         },
       );
     }
+    assertNotRemoved(before);
     await this.#assertAlone(before, request);
     const node = { ...before, url: request.url, version: request.version, bootNonce: request.bootNonce };
     return this.#finish(await this.#save(node, request), request.secret);
@@ -103,6 +104,7 @@ export class NodeRegistry {
     const credentialHash = await hashOfSecret(hasher, credential);
     const admitted = this.#admittedBefore(request);
     if (admitted) {
+      assertNotRemoved(admitted);
       await this.#assertAlone(admitted, request);
       const { url, version, bootNonce } = request;
       const node = { ...admitted, url, version, bootNonce, credentialHash };
@@ -117,7 +119,9 @@ export class NodeRegistry {
     const settled = await this.#world.database.write(async (sql) => {
       const { url, version, bootNonce } = request;
       const name = request.node ?? (await nextFreeName(sql));
-      const node = { node: name, url, version, bootNonce, receiptKey: random.bytes(32), credentialHash };
+      const receiptKey = random.bytes(32);
+      const duty = { duty: "active", dutyUntil: undefined } as const;
+      const node: NodeRecord = { node: name, url, version, bootNonce, receiptKey, credentialHash, ...duty };
       return this.#write(sql, node, request);
     });
     return this.#finish(settled, credential);
@@ -182,7 +186,9 @@ export class NodeRegistry {
   #finish(settled: Settled, credential: string): Registration {
     const { map, health, keys, signer, log } = this.#world;
     const { node, disks, missing } = settled;
-    map.putNode(node);
+    // The duty may have been changed while this registration was written.
+    const { duty, dutyUntil } = map.node(node.node) ?? node;
+    map.putNode({ ...node, duty, dutyUntil });
     for (const disk of [...disks, ...missing]) map.putDisk(disk);
     health.hear(node.node);
     log.info(
@@ -211,9 +217,23 @@ export class NodeRegistry {
   async authenticate(name: NodeId, credential: string): Promise<NodeRecord> {
     const node = this.#world.map.node(name);
     const hash = await hashOfSecret(this.#world.hasher, credential);
-    if (node && equalConstantTime(node.credentialHash, hash)) return node;
+    if (node && equalConstantTime(node.credentialHash, hash)) {
+      if (node.duty === "removed") throw removed(node);
+      return node;
+    }
     throw new StorageError("unauthenticated", "receive heartbeat", `the credential is not that of ${name}`, {
       hint: "Start the node with its own data folder, which holds its credential.",
     });
   }
+}
+
+function assertNotRemoved(node: NodeRecord): void {
+  if (node.duty === "removed") throw removed(node);
+}
+
+function removed({ node }: NodeRecord): StorageError {
+  return new StorageError("conflict", "register node", `${node} was removed from the cluster for good`, {
+    hint: "To use the machine again let it join anew with an empty data folder; it gets a new name.",
+    details: { node },
+  });
 }

@@ -4,16 +4,19 @@ import { adoptCluster, type ClusterIdentity } from "../cluster/cluster-identity.
 import { ClusterMap } from "../cluster/cluster-map.ts";
 import { ClusterReports, type ReportsOptions } from "../cluster/cluster-reports.ts";
 import { GroupedWrites } from "../cluster/grouped-writes.ts";
+import { NoDelete } from "../cluster/no-delete.ts";
 import { EventLog } from "../events/event-log.ts";
 import { pruneClosedLeases } from "../lease/closed-leases.ts";
 import { ReceiptVerifier } from "../lease/receipt-verifier.ts";
 import { WriteLeases } from "../lease/write-leases.ts";
+import { CopyBoard } from "../membership/copy-board.ts";
 import { HealthBoard } from "../membership/health-board.ts";
 import { HeartbeatDesk } from "../membership/heartbeat-desk.ts";
 import { LeaderLease, leaderRenewMs } from "../membership/leader-lease.ts";
 import { LiveProcessProbe } from "../membership/live-process-probe.ts";
 import { MembershipServer } from "../membership/membership-server.ts";
 import { NodeRegistry } from "../membership/node-registry.ts";
+import { ScrubBoard } from "../membership/scrub-board.ts";
 import { TokenSigner } from "../membership/token-signer.ts";
 import { GroupPlacement } from "../placement/group-placement.ts";
 import { GroupViewCache } from "../placement/group-view-cache.ts";
@@ -49,6 +52,9 @@ export class ClusterCore {
   readonly membership: MembershipServer;
   readonly settings: Settings;
   readonly events: EventLog;
+  readonly noDelete: NoDelete;
+  readonly copies: CopyBoard;
+  readonly scrubs: ScrubBoard = new ScrubBoard();
   readonly #env: Env;
   readonly #database: SqlDatabase;
   readonly #writes: GroupedWrites;
@@ -64,6 +70,8 @@ export class ClusterCore {
     this.leader = leader;
     this.settings = parts.settings;
     this.events = new EventLog({ clock, database });
+    this.noDelete = parts.noDelete;
+    this.copies = new CopyBoard(clock);
     this.health = new HealthBoard(clock);
     for (const { node } of map.nodes()) this.health.watch(node);
     this.signer = new TokenSigner(env, keys, { identity, epoch: leader.epoch });
@@ -75,7 +83,10 @@ export class ClusterCore {
     this.views = new GroupViewCache(clock, { map, health: this.health }, this.signer);
     const probe = new LiveProcessProbe(env.network, this.signer);
     const registry = new NodeRegistry({ ...world, keys, access: this.access, probe });
-    const heartbeats = new HeartbeatDesk({ ...world, registry, incarnation: identity.incarnation });
+    const { incarnation } = identity;
+    const { copies, events, noDelete, scrubs, settings } = this;
+    const boards = { copies, events, noDelete, scrubs, settings };
+    const heartbeats = new HeartbeatDesk({ ...world, ...boards, registry, incarnation });
     this.membership = new MembershipServer(registry, heartbeats);
   }
 
@@ -85,7 +96,8 @@ export class ClusterCore {
     const leader = await LeaderLease.take({ ...env, database }, options);
     const map = await ClusterMap.load(database);
     const settings = await Settings.load({ clock: env.clock, database });
-    const core = new ClusterCore(env, database, { identity, map, leader, settings, keys: options.keys });
+    const noDelete = await NoDelete.load(database);
+    const core = new ClusterCore(env, database, { identity, map, leader, settings, noDelete, keys: options.keys });
     await core.leases.extendOpen();
     return core;
   }
@@ -150,4 +162,5 @@ interface Parts {
   readonly leader: LeaderLease;
   readonly keys: MetadataKeys;
   readonly settings: Settings;
+  readonly noDelete: NoDelete;
 }
