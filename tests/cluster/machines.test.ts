@@ -51,6 +51,10 @@ test("nodes and a gateway on other machines join with a token and work like the 
     await other.upload({ bytes: seededBytes("more", 3 * MiB) }, { name: "more.bin" });
     expect((await first.list("/")).items.map(({ name }) => name)).toEqual(["from-afar.bin", "more.bin"]);
     expect(new Set((await first.nodes()).map(({ url }) => new URL(url).hostname))).toEqual(new Set(hosts));
+    // Operators may ask any gateway.
+    expect((await other.operations.health()).claims.map(({ name }) => name)).toContain("redundancy");
+    await other.operations.changeSettings({ "repair.paused": 1 });
+    expect((await first.operations.events({ after: -1 })).at(-1)).toMatchObject({ subject: "repair.paused" });
     await other[Symbol.asyncDispose]();
   } finally {
     await first[Symbol.asyncDispose]();

@@ -117,5 +117,10 @@ async function addNode(context: CommandContext, options: NodeAddOptions): Promis
     output.note("Run this on the new machine, with a folder of its own and the address others reach it by:\n");
   }
   await output.line(command);
+  if (/^https?:\/\/(localhost|127\.|\[::1\])/.test(url)) {
+    output.warn(
+      `${url} is reached from this machine only: start the metadata server with --host ADDRESS --allow-network`,
+    );
+  }
   if (options.printJoinCommand !== true) output.note(`\nThe token is good until ${formatTime(expiresAt)}.`);
 }

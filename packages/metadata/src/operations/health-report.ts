@@ -1,5 +1,5 @@
 import type { Gauge, Sql } from "@cairn/env";
-import type { ClusterHealth, ClusterStatus, HealthClaim, Job, NodeDuty } from "@cairn/protocol";
+import type { ClusterHealth, HealthClaim, Job, NodeDuty } from "@cairn/protocol";
 import { damagedChunks } from "../cluster/bad-copies.ts";
 import { leaderTtlMs } from "../membership/leader-lease.ts";
 import { type CopiesVerified, claimsOf, type Evidence } from "./claims.ts";
@@ -38,15 +38,15 @@ export class HealthReport {
     const { status, freeBytes, fullInDays, repair, scrub, collection } = evidence;
     const { reduced, unreachable, canLoseNodes } = status.redundancy;
     const claims = claimsOf(evidence);
-    this.#set(status, claims, evidence, jobs.length);
+    this.#set(evidence, claims, jobs.length);
     const safe = unreachable > 0 ? "no" : reduced > 0 ? "reduced" : "yes";
     return { safe, canLoseNodes, freeBytes, fullInDays, claims, repair, scrub, collection, jobs, status };
   }
 
   /** Brings the measurements up to date where nobody asks. */
-  async measure(): Promise<void> {
+  async measure(jobs: number): Promise<void> {
     const evidence = await this.#gather();
-    this.#set(evidence.status, claimsOf(evidence), evidence, undefined);
+    this.#set(evidence, claimsOf(evidence), jobs);
   }
 
   /** Once an hour, and once after the start. */
@@ -98,16 +98,16 @@ export class HealthReport {
     };
   }
 
-  #set(status: ClusterStatus, claims: readonly HealthClaim[], evidence: Evidence, jobs: number | undefined): void {
+  #set({ status, freeBytes, repair }: Evidence, claims: readonly HealthClaim[], jobs: number): void {
     const { full, reduced, unreachable, canLoseNodes } = status.redundancy;
     const { canLose, chunks, free, repairLeft } = this.#gauges;
     canLose.set(canLoseNodes);
     chunks.set(full, { copies: "all" });
     chunks.set(reduced, { copies: "some" });
     chunks.set(unreachable, { copies: "none" });
-    free.set(evidence.freeBytes);
-    repairLeft.set(Math.max(0, evidence.repair.totalBytes - evidence.repair.doneBytes));
-    if (jobs !== undefined) this.#gauges.jobs.set(jobs);
+    free.set(freeBytes);
+    repairLeft.set(Math.max(0, repair.totalBytes - repair.doneBytes));
+    this.#gauges.jobs.set(jobs);
     for (const { name, verdict } of claims) {
       this.#gauges.claims.set(["good", "attention", "bad"].indexOf(verdict), { claim: name });
     }

@@ -58,7 +58,7 @@ export class Operations implements OperationsService {
     return [
       { name: "run-jobs", everyMs: roundEveryMs, run: (signal) => this.#runner.round(signal) },
       { name: "tell-of-nodes", everyMs: roundEveryMs, run: () => this.#watch.look() },
-      { name: "measure-health", everyMs: 15_000, run: () => this.#health.measure() },
+      { name: "measure-health", everyMs: 15_000, run: () => this.#measure() },
       { name: "note-fill", everyMs: 60_000, run: () => this.#health.noteFill() },
       { name: "forget-jobs", everyMs: 3_600_000, run: () => this.#table.forget() },
     ];
@@ -144,6 +144,10 @@ export class Operations implements OperationsService {
 
   nodeImpact(node: NodeId): Promise<NodeImpact> {
     return this.#changes.impact(node);
+  }
+
+  async #measure(): Promise<void> {
+    await this.#health.measure((await this.#table.running()).length);
   }
 
   async #begin(kind: "scrub" | "collect", message: string, request: Readonly<Record<string, unknown>>): Promise<Job> {
