@@ -182,9 +182,7 @@ async function loadNodes(sql: Sql): Promise<NodeRecord[]> {
     version: string;
     duty: number;
     duty_until: number | null;
-  }>(
-    `SELECT name, credential_hash, receipt_key, url, boot_nonce, version, duty, duty_until FROM node ORDER BY name`,
-  );
+  }>(`SELECT name, credential_hash, receipt_key, url, boot_nonce, version, duty, duty_until FROM node ORDER BY name`);
   return rows.map((row) => ({
     node: parseNodeId(row.name),
     url: row.url,
@@ -192,7 +190,7 @@ async function loadNodes(sql: Sql): Promise<NodeRecord[]> {
     bootNonce: row.boot_nonce,
     receiptKey: row.receipt_key,
     credentialHash: row.credential_hash,
-    duty: nodeDuties[row.duty] ?? "maintenance",
+    duty: nodeDuties[row.duty] ?? "active",
     dutyUntil: row.duty_until ?? undefined,
   }));
 }

@@ -1,6 +1,6 @@
 import type { Clock, Log, Random, Sql, SqlDatabase } from "@cairn/env";
-import { assert, type DiskId, parseGroupId } from "@cairn/protocol";
-import type { ClusterMap, DiskRecord, GroupRecord } from "../cluster/cluster-map.ts";
+import { assert, type DiskId, type NodeId, parseGroupId } from "@cairn/protocol";
+import type { ClusterMap, DiskRecord, GroupRecord, NodeRecord } from "../cluster/cluster-map.ts";
 import { takeNumbers } from "../cluster/number-source.ts";
 import type { HealthBoard } from "../membership/health-board.ts";
 import { placementRefusal } from "./placement-refusal.ts";
@@ -68,7 +68,7 @@ export class GroupPlacement {
     const before = this.#usable(copies, eligible);
     const planned = planGroups({
       copies,
-      nodes: [...new Set([...this.#world.map.disks()].map((disk) => disk.node))],
+      nodes: nodesOfCopysets(this.#world.map),
       eligible: [...eligible.values()],
       usable: before.map((group) => group.slots.map((slot) => slot.disk)),
     });
@@ -109,7 +109,9 @@ export class GroupPlacement {
 
   #eligible(): Map<DiskId, EligibleDisk & DiskRecord> {
     const { map, health } = this.#world;
-    const disks = [...map.disks()].filter((disk) => disk.state === "ok" && health.health(disk.node) === "online");
+    const disks = [...map.disks()].filter(
+      (disk) => disk.state === "ok" && health.health(disk.node) === "online" && map.node(disk.node)?.duty === "active",
+    );
     return new Map(disks.map((disk) => [disk.disk, disk]));
   }
 
@@ -142,13 +144,23 @@ export class GroupPlacement {
 
   #refusal(copies: number): Error {
     const { map, health } = this.#world;
-    const nodes = [...map.nodes()].map(({ node }) => ({
+    const nodes = [...map.nodes()].filter(isServing).map(({ node }) => ({
       node,
       health: health.health(node),
       disks: map.disksOf(node).map((disk) => disk.state),
     }));
     return placementRefusal(copies, nodes);
   }
+}
+
+function isServing({ duty }: NodeRecord): boolean {
+  return duty === "active";
+}
+
+/** Nodes that have a disk and are here to stay, healthy or not: the copysets follow membership, not health. */
+export function nodesOfCopysets(map: ClusterMap): readonly NodeId[] {
+  const names = new Set([...map.disks()].map((disk) => disk.node));
+  return [...names].filter((name) => ["active", "maintenance"].includes(map.node(name)?.duty ?? "removed"));
 }
 
 async function insertGroup(sql: Sql, group: GroupRecord, now: number): Promise<void> {

@@ -6,6 +6,8 @@ import { ClusterReports, type ReportsOptions } from "../cluster/cluster-reports.
 import { GroupedWrites } from "../cluster/grouped-writes.ts";
 import { NoDelete } from "../cluster/no-delete.ts";
 import { EventLog } from "../events/event-log.ts";
+import { LeaderWrites } from "../healing/leader-writes.ts";
+import { Readiness } from "../healing/readiness.ts";
 import { pruneClosedLeases } from "../lease/closed-leases.ts";
 import { ReceiptVerifier } from "../lease/receipt-verifier.ts";
 import { WriteLeases } from "../lease/write-leases.ts";
@@ -15,6 +17,7 @@ import { HeartbeatDesk } from "../membership/heartbeat-desk.ts";
 import { LeaderLease, leaderRenewMs } from "../membership/leader-lease.ts";
 import { LiveProcessProbe } from "../membership/live-process-probe.ts";
 import { MembershipServer } from "../membership/membership-server.ts";
+import { NodeDuties } from "../membership/node-duty.ts";
 import { NodeRegistry } from "../membership/node-registry.ts";
 import { ScrubBoard } from "../membership/scrub-board.ts";
 import { TokenSigner } from "../membership/token-signer.ts";
@@ -55,6 +58,9 @@ export class ClusterCore {
   readonly noDelete: NoDelete;
   readonly copies: CopyBoard;
   readonly scrubs: ScrubBoard = new ScrubBoard();
+  readonly leaderWrites: LeaderWrites;
+  readonly duties: NodeDuties;
+  readonly readiness: Readiness;
   readonly #env: Env;
   readonly #database: SqlDatabase;
   readonly #writes: GroupedWrites;
@@ -74,6 +80,9 @@ export class ClusterCore {
     this.copies = new CopyBoard(clock);
     this.health = new HealthBoard(clock);
     for (const { node } of map.nodes()) this.health.watch(node);
+    this.leaderWrites = new LeaderWrites({ database, leader, events: this.events });
+    this.duties = new NodeDuties({ clock, map, leaderWrites: this.leaderWrites });
+    this.readiness = new Readiness({ ...this, clock });
     this.signer = new TokenSigner(env, keys, { identity, epoch: leader.epoch });
     this.access = new AccessControl(env, database);
     const world = { ...env, database, map, health: this.health, writes: this.#writes, signer: this.signer };
@@ -115,6 +124,8 @@ export class ClusterCore {
       { name: "lead", everyMs: leaderRenewMs, run: () => this.leader.renew() },
       { name: "close-leases", everyMs: 5000, run: async () => void (await this.leases.closeExpired()) },
       { name: "watch-nodes", everyMs: 1000, run: async () => this.#watchNodes() },
+      { name: "watch-readiness", everyMs: 1000, run: () => this.readiness.look() },
+      { name: "end-maintenance", everyMs: 5000, run: () => this.duties.endMaintenance() },
       { name: "forget-leases", everyMs: 600_000, run: (signal) => this.#forgetLeases(signal) },
       { name: "forget-commits", everyMs: 600_000, run: (signal) => this.#forgetCommits(signal) },
       { name: "forget-events", everyMs: 600_000, run: () => this.events.prune(this.settings.get("events.kept")) },
