@@ -19,6 +19,7 @@ function node(name: string, changes: Partial<NodeStatus> = {}): NodeStatus {
     node: name,
     url: `http://${name}:1`,
     health: "online",
+    duty: "active",
     silentForMs: 100,
     version: "1",
     disks: [disk],

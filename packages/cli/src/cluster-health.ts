@@ -105,12 +105,13 @@ function describeNodes(nodes: readonly NodeStatus[], colors: Colors): readonly s
   );
 }
 
-function describeNode({ node, health, disks, silentForMs }: NodeStatus, colors: Colors): string {
+function describeNode({ node, health, duty, disks, silentForMs }: NodeStatus, colors: Colors): string {
   const paint = { online: colors.green, suspect: colors.yellow, down: colors.red }[health];
   const total = disks.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
   const used = total - disks.reduce((sum, disk) => sum + disk.freeBytes, 0);
   const full = total > 0 ? ` ${Math.round((used / total) * 100)} %` : "";
   const silent = health === "online" || silentForMs === undefined ? "" : ` for ${formatDuration(silentForMs)}`;
   const bad = disks.find(({ state }) => state !== "ok");
-  return `${node} ${paint(health)}${health === "online" ? full : silent}${bad ? ` ${colors.red(`disk ${bad.state}`)}` : ""}`;
+  const aside = duty === "active" ? "" : ` ${colors.yellow(duty)}`;
+  return `${node} ${paint(health)}${aside}${health === "online" ? full : silent}${bad ? ` ${colors.red(`disk ${bad.state}`)}` : ""}`;
 }

@@ -3,6 +3,9 @@ import type { DiskId, GroupId, NodeId } from "./ids.ts";
 /** How the metadata server sees a node: suspect after 10 s of silence, down after 30 s. */
 export type NodeHealth = "online" | "suspect" | "down";
 
+/** active: takes and serves; draining: gives its groups away; maintenance: may be away without repair; removed: never again. */
+export type NodeDuty = "active" | "draining" | "maintenance" | "removed";
+
 /** One copy's place in a group. */
 export interface GroupMember {
   readonly slot: number;

@@ -1,4 +1,4 @@
-import type { GroupView, NodeHealth, WritableGroup } from "./group.ts";
+import type { GroupView, NodeDuty, NodeHealth, WritableGroup } from "./group.ts";
 import type {
   ChunkId,
   CommitId,
@@ -183,6 +183,7 @@ export interface NodeStatus {
   readonly node: NodeId;
   readonly url: string;
   readonly health: NodeHealth;
+  readonly duty: NodeDuty;
   /** ms since the last heartbeat; undefined if there was none since the metadata server started. */
   readonly silentForMs: number | undefined;
   readonly version: string;

@@ -1,4 +1,4 @@
-import type { NodeHealth } from "./group.ts";
+import type { NodeDuty, NodeHealth } from "./group.ts";
 import type { DiskId, DriveId, GroupId, JobId, NodeId } from "./ids.ts";
 import type { ClusterStatus, NodeStatus } from "./metadata-service.ts";
 import type { Page } from "./namespace.ts";
@@ -179,9 +179,6 @@ export interface NodeImpact {
   readonly onlyCopyChunks: number;
   readonly canLoseNodesWithout: number;
 }
-
-/** active: takes and serves; draining: gives its groups away; maintenance: may be away without repair; removed: never again. */
-export type NodeDuty = "active" | "draining" | "maintenance" | "removed";
 
 /** What an operator asks and orders. Orders need the scope admin. */
 export interface OperationsService {

@@ -59,6 +59,7 @@ function nodeTable(nodes: readonly NodeStatus[], { output: { colors } }: Command
   const columns = [
     { title: "NODE" },
     { title: "HEALTH" },
+    { title: "DUTY" },
     { title: "ADDRESS" },
     number("DISKS"),
     number("CHUNKS"),
@@ -76,6 +77,7 @@ function nodeTable(nodes: readonly NodeStatus[], { output: { colors } }: Command
       return [
         node.node,
         { text: node.health, paint: paints[node.health] },
+        node.duty === "active" ? node.duty : { text: node.duty, paint: colors.yellow },
         node.url,
         String(node.disks.length),
         formatCount(chunks),

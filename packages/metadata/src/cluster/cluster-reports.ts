@@ -11,6 +11,7 @@ import type {
   NodeStatus,
 } from "@cairn/protocol";
 import type { HealthBoard } from "../membership/health-board.ts";
+import { dutyAt } from "../membership/node-duty.ts";
 import { membersOf } from "../placement/group-view-cache.ts";
 import type { ListedChunk } from "../read/chunk-list.ts";
 import { badCopiesOf, damagedChunks, reportBadCopies } from "./bad-copies.ts";
@@ -91,14 +92,16 @@ export class ClusterReports {
     };
   }
 
-  /** In the order of their names, node-2 before node-10. */
+  /** Those that were not removed, in the order of their names, node-2 before node-10. */
   async nodes(): Promise<readonly NodeStatus[]> {
-    const { map, health } = this.#world;
-    const statuses = [...map.nodes()].map(
+    const { map, health, clock } = this.#world;
+    const there = [...map.nodes()].filter(({ duty }) => duty !== "removed");
+    const statuses = there.map(
       (node): NodeStatus => ({
         node: node.node,
         url: node.url,
         health: health.health(node.node),
+        duty: dutyAt(node, clock.now()),
         silentForMs: health.silentForMs(node.node),
         version: node.version,
         disks: map.disksOf(node.node).map(statusOfDisk),
