@@ -234,6 +234,6 @@ function assertNotRemoved(node: NodeRecord): void {
 function removed({ node }: NodeRecord): StorageError {
   return new StorageError("conflict", "register node", `${node} was removed from the cluster for good`, {
     hint: "To use the machine again let it join anew with an empty data folder; it gets a new name.",
-    details: { node },
+    details: { node, removed: true },
   });
 }

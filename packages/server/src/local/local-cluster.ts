@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Env } from "@cairn/env";
 import { NodeDisk } from "@cairn/env-node";
-import { CleanupStack, StorageError, toBase64Url } from "@cairn/protocol";
+import { CleanupStack, isKind, StorageError, toBase64Url } from "@cairn/protocol";
 import { places } from "../places.ts";
 import { localUrl, reachableHost } from "../reachable-host.ts";
 import type { ProcessOptions } from "../role-process.ts";
@@ -72,12 +72,12 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
     nodeProcess(env, options, { name, advertisedHost, metadataUrl: url, joinToken: ready.joinToken }),
   );
   processes.push(...nodes);
-  await Promise.all(nodes.map((node) => node.start()));
+  const started = await Promise.all(nodes.map((node) => startUnlessRemoved(env, node)));
   undo.use(await serveControl(env, { data, url, processes }));
   const running = undo.move();
   return {
     profile,
-    nodes: names,
+    nodes: names.filter((_name, index) => started[index]),
     abandon: () => {
       for (const process of processes) process.abandon();
     },
@@ -130,6 +130,18 @@ function nodeProcess(
       node: name,
     }),
   });
+}
+
+/** The folder of a node that was removed for good is left where it is, and keeps nothing else from starting. */
+async function startUnlessRemoved({ log }: Env, node: SupervisedProcess): Promise<boolean> {
+  try {
+    await node.start();
+    return true;
+  } catch (error) {
+    if (!isKind(error, "conflict") || error.details["removed"] !== true) throw error;
+    log.warn({ node: node.name }, `${node.name} was removed from the cluster; its folder may be deleted`);
+    return false;
+  }
 }
 
 async function serveControl(
