@@ -88,14 +88,6 @@ export interface ChunkService {
   getMany(reads: readonly ChunkRead[], signal?: AbortSignal): Promise<readonly Outcome<Uint8Array>[]>;
   /** Throws not-found and as get. */
   stat(read: ChunkRead, signal?: AbortSignal): Promise<ChunkStat>;
-  /** Deletes exactly these generations; one that is not there counts as deleted. Needs a command token. */
-  deleteExact(chunks: readonly ExactChunk[], command: string, signal?: AbortSignal): Promise<readonly Outcome<void>[]>;
-  /** Needs a command token. */
-  inventory(group: GroupId, cursor: string | undefined, command: string, signal?: AbortSignal): Promise<InventoryPage>;
-  /** Digests of all groups on the node. Needs a command token. */
-  digests(command: string, signal?: AbortSignal): Promise<readonly GroupDigest[]>;
-  /** Needs a command token. */
-  identity(command: string, signal?: AbortSignal): Promise<NodeIdentity>;
 }
 
 /** The chunk service of the node behind a base URL. */

@@ -8,7 +8,8 @@ export {
   operationsMethods,
 } from "./method-lists.ts";
 export { type Authorise, type MethodServerOptions, serveMethods } from "./method-server.ts";
-export { type RemoteChunkOptions, RemoteChunkService } from "./remote-chunk-service.ts";
+export { chunkServicesAt, type RemoteChunkOptions, RemoteChunkService } from "./remote-chunk-service.ts";
+export { type NodeCommandsOptions, nodeCommandsAt, RemoteNodeCommands } from "./remote-node-commands.ts";
 export {
   type RemoteOptions,
   remoteDataPath,

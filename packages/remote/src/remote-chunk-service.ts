@@ -1,54 +1,36 @@
-import type { Hasher, IncomingReply, Network, OutgoingRequest } from "@cairn/env";
+import type { Hasher, IncomingReply } from "@cairn/env";
 import {
   type ChunkBlocks,
   type ChunkRead,
   type ChunkService,
+  type ChunkServiceAt,
   type ChunkStat,
   type ChunkWrite,
   decodeBlocks,
-  type ExactChunk,
   encodeGetBatch,
   encodePutBatch,
-  type GroupDigest,
-  type GroupId,
-  type InventoryPage,
   limits,
-  type NodeIdentity,
   type Outcome,
   parseDiskId,
   parseGeneration,
   type Receipt,
-  utf8,
 } from "@cairn/protocol";
 import { damaged, decodeChunkFrames, inBatches, outcomesOf, receiptOf, senseless } from "./chunk-answers.ts";
+import { askNode, type NodeAddress, type NodeRequest } from "./node-request.ts";
 import { errorOfReply, jsonOfReply } from "./reply-error.ts";
 
 /** Bytes of an answer beside its payload: frames, CRCs, errors. */
 const overheadBytesMax = 1024 * 1024;
 /** Receipts, outcomes and errors of one request. */
 const outcomesBytesMax = 1024 * 1024;
-/** A page of an inventory, or the digests of all groups. */
-const listBytesMax = 16 * 1024 * 1024;
-/** A node that moves fewer bytes is as good as silent. */
-const bytesPerMsMin = 200;
-
-/** One request to the node. */
-interface NodeRequest extends Pick<OutgoingRequest, "method" | "body" | "headers"> {
-  readonly path: string;
-  readonly token: string;
-  /** Bytes that the answer will have at most, and has as a rule. */
-  readonly answer: { readonly bytesMax: number; readonly bytes?: number };
+/** `base` is that of the node's chunk API, or of a gateway's relay to it. */
+export interface RemoteChunkOptions extends NodeAddress {
+  readonly hasher: Hasher;
 }
 
-export interface RemoteChunkOptions {
-  readonly network: Network;
-  readonly hasher: Hasher;
-  /** Base URL of the node's chunk API, or of a gateway's relay to it. */
-  readonly base: string;
-  /** Further headers, such as the user's token for a relay. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** First wait for an answer, ms; larger bodies get more. */
-  readonly timeoutMs?: number;
+/** The chunk service of each node that is named by its URL. */
+export function chunkServicesAt(options: Omit<RemoteChunkOptions, "base">): ChunkServiceAt {
+  return (base) => new RemoteChunkService({ ...options, base });
 }
 
 /** A storage node's chunk service over HTTP (docs/api/chunk.md). */
@@ -122,57 +104,8 @@ export class RemoteChunkService implements ChunkService {
     return { id, group, generation: parseGeneration(generation), length, disk: parseDiskId(disk) };
   }
 
-  async deleteExact(
-    chunks: readonly ExactChunk[],
-    command: string,
-    signal?: AbortSignal,
-  ): Promise<readonly Outcome<void>[]> {
-    const body = [utf8(JSON.stringify({ chunks }))];
-    const answer = { bytesMax: outcomesBytesMax };
-    const reply = await this.#send({ method: "POST", path: "/chunks/delete", token: command, body, answer }, signal);
-    return outcomesOf(reply, { count: chunks.length, operation: "delete chunk", read: () => undefined });
-  }
-
-  async inventory(
-    group: GroupId,
-    cursor: string | undefined,
-    command: string,
-    signal?: AbortSignal,
-  ): Promise<InventoryPage> {
-    const query = cursor === undefined ? "" : `?cursor=${encodeURIComponent(cursor)}`;
-    const page = await this.#ask<Partial<InventoryPage>>(`/groups/${group}/inventory${query}`, command, signal);
-    if (!Array.isArray(page.chunks)) throw senseless("list chunks");
-    return { chunks: page.chunks as InventoryPage["chunks"], cursor: page.cursor };
-  }
-
-  async digests(command: string, signal?: AbortSignal): Promise<readonly GroupDigest[]> {
-    const { groups } = await this.#ask<{ groups?: GroupDigest[] }>("/digests", command, signal);
-    if (!Array.isArray(groups)) throw senseless("read digests");
-    return groups;
-  }
-
-  identity(command: string, signal?: AbortSignal): Promise<NodeIdentity> {
-    return this.#ask<NodeIdentity>("/identity", command, signal);
-  }
-
-  async #ask<Value>(path: string, token: string, signal: AbortSignal | undefined): Promise<Value> {
-    const reply = await this.#send({ method: "GET", path, token, answer: { bytesMax: listBytesMax } }, signal);
-    return jsonOfReply<Value>(reply, "ask node");
-  }
-
   #send(request: NodeRequest, signal: AbortSignal | undefined): Promise<IncomingReply> {
-    const { network, base, headers, timeoutMs = limits.nodeTimeoutMs } = this.#options;
-    const { method, path, token, body = [], answer } = request;
-    const bytes = body.reduce((sum, part) => sum + part.length, answer.bytes ?? 0);
-    return network.request({
-      method,
-      url: base + path,
-      headers: { ...headers, ...request.headers, authorization: `Bearer ${token}` },
-      body,
-      timeoutMs: timeoutMs + bytes / bytesPerMsMin,
-      replyBytesMax: answer.bytesMax,
-      signal,
-    });
+    return askNode(this.#options, request, signal);
   }
 }
 

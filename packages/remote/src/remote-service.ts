@@ -1,12 +1,10 @@
 import type { Clock, Network, Random } from "@cairn/env";
 import {
   type DataPathService,
-  isKind,
   limits,
   type MembershipService,
   type MetadataService,
   type OperationsService,
-  type StorageError,
   utf8,
 } from "@cairn/protocol";
 import {
@@ -19,9 +17,8 @@ import {
 } from "./method-lists.ts";
 import { outcomesFromWire } from "./method-wire.ts";
 import { jsonOfReply } from "./reply-error.ts";
+import { triesMax, withRetries } from "./retries.ts";
 
-const triesMax = 3;
-const firstPauseMs = 100;
 const replyBytesMax = 64 * 1024 * 1024;
 const timeoutMsDefault = 30_000;
 
@@ -64,7 +61,10 @@ export function remoteMembership(options: RemoteOptions): MembershipService {
 function remoteService<Service>(options: RemoteOptions, methods: MethodList<Service>): Service {
   const entries = Object.entries(methods).map(([method, kind]) => {
     const tries = kind === "repeatable" ? (options.tries ?? triesMax) : 1;
-    return [method, (...args: unknown[]) => withRetries(options, tries, () => call(options, method, args))] as const;
+    return [
+      method,
+      (...args: unknown[]) => withRetries(options, { tries }, () => call(options, method, args)),
+    ] as const;
   });
   return Object.fromEntries(entries) as Service;
 }
@@ -83,26 +83,6 @@ async function call(options: RemoteOptions, method: string, args: readonly unkno
   });
   const { result } = jsonOfReply<{ result?: unknown }>(reply, method);
   return outcomesFromWire(result, method);
-}
-
-async function withRetries<Result>(
-  { clock, random }: RemoteOptions,
-  tries: number,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (attempt >= tries || !isPassing(error)) throw error;
-      await clock.sleep(random.fraction() * firstPauseMs * 4 ** attempt);
-    }
-  }
-}
-
-/** No answer, or an answer that says "later": repeating may help. A refusal with a reason stays a refusal. */
-function isPassing(error: unknown): error is StorageError {
-  return isKind(error, "overloaded") || (isKind(error, "unavailable") && "code" in error.details);
 }
 
 /** Largest body that a method call may have. */

@@ -52,10 +52,6 @@ export function relayedChunks(options: RelayedChunksOptions): ChunkService {
     get: (read, signal) => either((service) => service.get(read, signal)),
     getMany: (reads, signal) => either((service) => service.getMany(reads, signal)),
     stat: (read, signal) => either((service) => service.stat(read, signal)),
-    deleteExact: (chunks, command, signal) => direct.deleteExact(chunks, command, signal),
-    inventory: (group, cursor, command, signal) => direct.inventory(group, cursor, command, signal),
-    digests: (command, signal) => direct.digests(command, signal),
-    identity: (command, signal) => direct.identity(command, signal),
   };
 }
 

@@ -94,22 +94,6 @@ export class MemoryNode implements ChunkService {
   stat(): Promise<ChunkStat> {
     throw new StorageError("internal", "stat chunk", "the data path does not ask this");
   }
-
-  deleteExact(): never {
-    throw new StorageError("internal", "delete chunks", "the data path does not ask this");
-  }
-
-  inventory(): never {
-    throw new StorageError("internal", "list chunks", "the data path does not ask this");
-  }
-
-  digests(): never {
-    throw new StorageError("internal", "read digests", "the data path does not ask this");
-  }
-
-  identity(): never {
-    throw new StorageError("internal", "read identity", "the data path does not ask this");
-  }
 }
 
 export function keyOf(group: GroupId, id: ChunkId): string {

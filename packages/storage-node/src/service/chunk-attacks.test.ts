@@ -142,7 +142,7 @@ describe("A30: who may do what", () => {
     expect(await kindOf(service.put({ ...write, token: writeToken({ disks: [2, 9] }) }))).toBe("forbidden");
     expect(await kindOf(service.put({ ...write, token: writeToken({ chunkBytesMax: 299 }) }))).toBe("too-large");
     expect(await kindOf(service.get({ id: write.id, group, token: readToken(4 as GroupId) }))).toBe("forbidden");
-    expect(await kindOf(service.digests(commandToken({ node: "node-2" as NodeId })))).toBe("forbidden");
+    expect(await kindOf(fixture.commands.digests(commandToken({ node: "node-2" as NodeId })))).toBe("forbidden");
     expect(await kindOf(service.get({ id: write.id, group, token: readToken() }))).toBe("not-found");
   });
 

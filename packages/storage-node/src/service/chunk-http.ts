@@ -1,14 +1,23 @@
 import type { Clock, HttpReply, IncomingRequest, Log, Metrics } from "@cairn/env";
 import { type NodeIdentity, StorageError, utf8 } from "@cairn/protocol";
 import { ByteBudget } from "./byte-budget.ts";
-import { type ChunkRoute, chunkRoutes } from "./chunk-routes.ts";
+import { type ChunkCall, chunkRoutes } from "./chunk-routes.ts";
+import { type CommandCall, commandRoutes } from "./command-routes.ts";
 import { errorReply, tellable } from "./errors.ts";
 import type { LocalChunkService } from "./local-chunk-service.ts";
+import type { LocalNodeCommands } from "./local-node-commands.ts";
 import { bearerOf } from "./request-parts.ts";
+import type { NodeRoute } from "./route.ts";
+
+/** What a registered node does: for whoever has a token of a group, and for the leader. */
+export interface NodeServices {
+  readonly service: LocalChunkService;
+  readonly commands: LocalNodeCommands;
+}
 
 export interface ChunkHttpParts {
-  /** Undefined until the node is registered: then it answers nothing but liveness. */
-  readonly service: () => LocalChunkService | undefined;
+  /** Undefined while the node is not registered: then it answers nothing but liveness. */
+  readonly serving: () => NodeServices | undefined;
   readonly identity: () => NodeIdentity;
   readonly clock: Clock;
   readonly log: Log;
@@ -31,14 +40,16 @@ export function chunkHttp(parts: ChunkHttpParts): (request: IncomingRequest) => 
   );
   const received = metrics.counter("cairn_chunk_received_bytes_total", "Payload bytes that clients sent");
   const sent = metrics.counter("cairn_chunk_sent_bytes_total", "Payload bytes that clients were sent");
-  const routes = chunkRoutes({
-    incoming: new ByteBudget(bytesInFlightMax, "bytes of chunks that are written"),
-    outgoing: new ByteBudget(bytesInFlightMax, "bytes of chunks that are read"),
-    received: (bytes) => received.add(bytes),
-    sent: (bytes) => sent.add(bytes),
-    identity: parts.identity,
-    expose: () => metrics.expose(),
-  });
+  const incoming = new ByteBudget(bytesInFlightMax, "bytes of chunks that are written");
+  const routes: readonly NodeRoute<ChunkCall & CommandCall>[] = [
+    ...chunkRoutes({
+      incoming,
+      outgoing: new ByteBudget(bytesInFlightMax, "bytes of chunks that are read"),
+      received: (bytes) => received.add(bytes),
+      sent: (bytes) => sent.add(bytes),
+    }),
+    ...commandRoutes({ incoming, identity: parts.identity, expose: () => metrics.expose() }),
+  ];
   return async (request) => {
     const startedAt = clock.monotonic();
     const [path = ""] = request.target.split("?", 1);
@@ -53,17 +64,21 @@ export function chunkHttp(parts: ChunkHttpParts): (request: IncomingRequest) => 
 
 async function answer(
   parts: ChunkHttpParts,
-  { request, route, path }: { request: IncomingRequest; route: ChunkRoute | undefined; path: string },
+  {
+    request,
+    route,
+    path,
+  }: { request: IncomingRequest; route: NodeRoute<ChunkCall & CommandCall> | undefined; path: string },
 ): Promise<HttpReply> {
   try {
     if (request.method === "GET" && path === "/healthz") return text("ok\n");
     if (request.method === "GET" && path === "/metrics" && parts.openMetrics) return text(await parts.metrics.expose());
     const token = bearerOf(request);
-    const service = parts.service();
-    if (!service) throw new StorageError("unavailable", "serve request", "the node has not joined its cluster yet");
+    const services = parts.serving();
+    if (!services) throw new StorageError("unavailable", "serve request", "the node has not joined its cluster yet");
     const match = route?.path.exec(path);
     if (!route || !match) throw new StorageError("not-found", "find route", "there is nothing here");
-    return await route.answer({ request, match, token, service });
+    return await route.answer({ request, match, token, ...services });
   } catch (error) {
     const known = tellable(error, request.id);
     if (known.kind === "internal") {

@@ -1,4 +1,4 @@
-import type { HttpReply, IncomingRequest } from "@cairn/env";
+import type { HttpReply } from "@cairn/env";
 import {
   batchHeadBytesMax,
   crcBlockBytes,
@@ -7,21 +7,19 @@ import {
   encodeBlocks,
   type FramedRead,
   limits,
-  type NodeIdentity,
   parseChunkId,
   parseGeneration,
-  parseGroupId,
   StorageError,
   toWireError,
   utf8,
 } from "@cairn/protocol";
 import type { ByteBudget } from "./byte-budget.ts";
 import type { LocalChunkService } from "./local-chunk-service.ts";
-import { bodyBytesOf, chunkAddressOf, exactChunksOf, numberOf, parametersOf, rangeOf } from "./request-parts.ts";
+import { bodyBytesOf, chunkAddressOf, numberOf, parametersOf, rangeOf } from "./request-parts.ts";
+import { json, type NodeRoute, type RouteCall } from "./route.ts";
 
 /** Reads of one batch that are under way at once: more would not make a disk faster, only memory fuller. */
 const readsAtOnce = 16;
-const deleteItemBytesMax = 160;
 
 /** What the routes need beside the service. */
 export interface RouteParts {
@@ -29,53 +27,21 @@ export interface RouteParts {
   readonly outgoing: ByteBudget;
   readonly received: (bytes: number) => void;
   readonly sent: (bytes: number) => void;
-  readonly identity: () => NodeIdentity;
-  readonly expose: () => Promise<string>;
 }
 
-export interface ChunkCall {
-  readonly request: IncomingRequest;
-  readonly match: RegExpMatchArray;
-  readonly token: string;
+export interface ChunkCall extends RouteCall {
   readonly service: LocalChunkService;
 }
 
-export interface ChunkRoute {
-  readonly name: string;
-  readonly method: string;
-  readonly path: RegExp;
-  readonly answer: (call: ChunkCall) => Promise<HttpReply>;
-}
-
-/** All routes that need a token. Each checks the token before it reads a body. */
-export function chunkRoutes(parts: RouteParts): readonly ChunkRoute[] {
-  const route = (method: string, path: RegExp, name: string, answer: ChunkRoute["answer"]): ChunkRoute => ({
-    name,
-    method,
-    path,
-    answer,
-  });
+/** All routes of clients. Each checks the token before it reads a body. */
+export function chunkRoutes(parts: RouteParts): readonly NodeRoute<ChunkCall>[] {
   const chunk = /^\/groups\/([^/]+)\/chunks\/([^/]+)$/;
   return [
-    route("PUT", /^\/chunks\/([^/]+)$/, "put", (call) => putChunk(parts, call)),
-    route("POST", /^\/chunks$/, "put-batch", (call) => putBatch(parts, call)),
-    route("POST", /^\/chunks\/read$/, "read-batch", (call) => readBatch(parts, call)),
-    route("POST", /^\/chunks\/delete$/, "delete", deleteChunks),
-    route("GET", chunk, "get", (call) => getChunk(parts, call)),
-    route("HEAD", chunk, "head", headChunk),
-    route("GET", /^\/groups\/([^/]+)\/inventory$/, "inventory", listInventory),
-    route("GET", /^\/digests$/, "digests", async ({ service, token }) =>
-      json({ groups: await service.digests(token) }),
-    ),
-    route("GET", /^\/identity$/, "identity", async ({ service, token }) => {
-      await service.authoriseCommand(token);
-      return json(parts.identity());
-    }),
-    route("GET", /^\/metrics$/, "metrics", async ({ service, token }) => {
-      await service.authoriseCommand(token);
-      const headers = { "content-type": "text/plain; charset=utf-8" };
-      return { status: 200, headers, body: [utf8(await parts.expose())] };
-    }),
+    { name: "put", method: "PUT", path: /^\/chunks\/([^/]+)$/, answer: (call) => putChunk(parts, call) },
+    { name: "put-batch", method: "POST", path: /^\/chunks$/, answer: (call) => putBatch(parts, call) },
+    { name: "read-batch", method: "POST", path: /^\/chunks\/read$/, answer: (call) => readBatch(parts, call) },
+    { name: "get", method: "GET", path: chunk, answer: (call) => getChunk(parts, call) },
+    { name: "head", method: "HEAD", path: chunk, answer: headChunk },
   ];
 }
 
@@ -166,21 +132,4 @@ async function headChunk({ match, token, service }: ChunkCall): Promise<HttpRepl
     "x-cairn-disk": String(disk),
   };
   return { status: 200, headers };
-}
-
-async function deleteChunks({ request, token, service }: ChunkCall): Promise<HttpReply> {
-  await service.authoriseCommand(token);
-  const most = limits.commitEntriesMax;
-  const chunks = exactChunksOf(await request.body(most * deleteItemBytesMax), most);
-  const outcomes = await service.deleteExact(chunks, token);
-  return json({ outcomes: outcomes.map((outcome) => (outcome.ok ? {} : { error: toWireError(outcome.error) })) });
-}
-
-async function listInventory({ request, match, token, service }: ChunkCall): Promise<HttpReply> {
-  const cursor = parametersOf(request.target, ["cursor"]).get("cursor");
-  return json(await service.inventory(parseGroupId(numberOf(match[1])), cursor, token));
-}
-
-function json(value: unknown): HttpReply {
-  return { status: 200, headers: { "content-type": "application/json" }, body: [utf8(JSON.stringify(value))] };
 }

@@ -59,6 +59,11 @@ export class CommandFence {
     }
   }
 
+  /** Whether no higher leader has commanded the node since. */
+  isCurrent({ incarnation, leaderEpoch }: CommandClaims): boolean {
+    return !isBelow({ incarnation, epoch: leaderEpoch }, this.#highest);
+  }
+
   async #save(): Promise<void> {
     const leader = this.#highest;
     await writeNodeFile(this.#disk, fenceFile, leader);

@@ -6,14 +6,10 @@ import {
   type ChunkStat,
   type ChunkWrite,
   type DiskId,
-  type ExactChunk,
   failed,
-  type GroupDigest,
   type GroupId,
-  type InventoryPage,
   isKind,
   limits,
-  type NodeId,
   type Outcome,
   type Receipt,
   StorageError,
@@ -21,16 +17,11 @@ import {
   succeeded,
 } from "@cairn/protocol";
 import type { DiskEngine } from "../engine/index.ts";
-import type { CommandFence } from "./command-fence.ts";
 import type { TokenGate } from "./token-gate.ts";
 
-const inventoryPageSize = 4096;
-
 export interface LocalChunkParts {
-  readonly node: NodeId;
   readonly engines: readonly DiskEngine[];
   readonly gate: TokenGate;
-  readonly fence: CommandFence;
   readonly hasher: Hasher;
   readonly receiptKey: Uint8Array;
 }
@@ -116,33 +107,6 @@ export class LocalChunkService {
       if (found) return { id, group, generation: found.generation, length: found.length, disk: engine.identity.disk };
     }
     throw new StorageError("not-found", "stat chunk", id);
-  }
-
-  /** Needs a command token of a leader that was not overtaken. */
-  async deleteExact(chunks: readonly ExactChunk[], command: string): Promise<readonly Outcome<void>[]> {
-    await this.authoriseCommand(command);
-    if (chunks.length > limits.commitEntriesMax)
-      throw new StorageError("too-large", "delete chunks", `at most ${limits.commitEntriesMax}`);
-    const perEngine = await Promise.all(this.#parts.engines.map((engine) => engine.deleteExact(chunks)));
-    return chunks.map(
-      (_, index) => perEngine.map((outcomes) => outcomes[index]).find((it) => it && !it.ok) ?? succeeded(undefined),
-    );
-  }
-
-  async inventory(group: GroupId, cursor: string | undefined, command: string): Promise<InventoryPage> {
-    await this.authoriseCommand(command);
-    const [engine] = this.#holders(group);
-    return engine ? engine.inventory(group, cursor, inventoryPageSize) : { chunks: [], cursor: undefined };
-  }
-
-  async digests(command: string): Promise<readonly GroupDigest[]> {
-    await this.authoriseCommand(command);
-    return this.#parts.engines.flatMap((engine) => engine.digests());
-  }
-
-  /** Throws unauthenticated, forbidden, stale. */
-  async authoriseCommand(command: string): Promise<void> {
-    await this.#parts.fence.pass(this.#parts.gate.command(command, this.#parts.node));
   }
 
   #holders(group: GroupId): DiskEngine[] {

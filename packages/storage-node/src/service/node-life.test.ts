@@ -96,7 +96,7 @@ describe("who the node is", () => {
       await new NodeDisk(folder).makeFolder("home");
       await new NodeDisk(folder).makeFolder("disk");
       await fixture.start({ home: new NodeDisk(join(folder, "home")), disks: [new NodeDisk(join(folder, "disk"))] });
-      await fixture.service.identity(commandToken());
+      await fixture.commands.identity(commandToken());
       const names = readdirSync(join(folder, "home"));
       expect(names).toEqual(expect.arrayContaining(["node.json", "disks.json", "fence.json"]));
       for (const name of names.filter((it) => it.endsWith(".json"))) {
@@ -110,11 +110,11 @@ describe("who the node is", () => {
 
   test("identity tells cluster, node, disks, and a nonce that changes with each start", async () => {
     await fixture.start();
-    const first = await fixture.service.identity(commandToken());
+    const first = await fixture.commands.identity(commandToken());
     expect(first).toEqual(fixture.node.identity);
     expect(first).toMatchObject({ cluster, node: "node-1", version: "test", disks: [{ disk: 1 }] });
     await fixture.restart();
-    const second = await fixture.service.identity(commandToken());
+    const second = await fixture.commands.identity(commandToken());
     expect(second.bootNonce).not.toBe(first.bootNonce);
     expect({ ...second, bootNonce: first.bootNonce }).toEqual(first);
   });
@@ -152,8 +152,8 @@ describe("who the node is", () => {
     };
     const claims = { kind: "command", node: fixture.node.node, incarnation: 1, leaderEpoch: 1 } as const;
     const token = tokenOf({ ...claims, expiresAt: Date.now() + 60_000 }, { key });
-    await expect.poll(() => kindOf(fixture.service.digests(token))).toBe("no error");
-    expect(await kindOf(fixture.service.digests(commandToken()))).toBe("unauthenticated");
+    await expect.poll(() => kindOf(fixture.commands.digests(token))).toBe("no error");
+    expect(await kindOf(fixture.commands.digests(commandToken()))).toBe("unauthenticated");
   });
 
   test("a node whose name another process has taken stops serving and says why", async () => {
@@ -184,7 +184,7 @@ describe("disks", () => {
     expect((await fixture.service.put(onFirst)).disk).toBe(1);
     expect((await fixture.service.stat({ id: onSecond.id, group, token: readToken() })).disk).toBe(2);
     expect((await fixture.service.stat({ id: onFirst.id, group: other, token: readToken(other) })).disk).toBe(1);
-    expect((await fixture.service.digests(commandToken())).map(({ disk, records }) => [disk, records])).toEqual([
+    expect((await fixture.commands.digests(commandToken())).map(({ disk, records }) => [disk, records])).toEqual([
       [1, 1],
       [2, 1],
     ]);

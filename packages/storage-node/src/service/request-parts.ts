@@ -1,13 +1,5 @@
 import type { IncomingRequest } from "@cairn/env";
-import {
-  type ChunkId,
-  type ExactChunk,
-  fromUtf8,
-  parseChunkId,
-  parseGeneration,
-  parseGroupId,
-  StorageError,
-} from "@cairn/protocol";
+import { type ChunkId, parseChunkId, parseGroupId, StorageError } from "@cairn/protocol";
 
 /** The token of the Authorization header. Throws unauthenticated. */
 export function bearerOf({ headers }: IncomingRequest): string {
@@ -61,26 +53,6 @@ export function rangeOf({ headers }: IncomingRequest): { offset: number; length:
   const last = Number(match?.[2]);
   if (!match || last < first) throw new StorageError("range", "get chunk", header.slice(0, 80));
   return { offset: first, length: last - first + 1 };
-}
-
-/** The body of POST /chunks/delete. Throws invalid, too-large. */
-export function exactChunksOf(body: Uint8Array, most: number): ExactChunk[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(fromUtf8(body));
-  } catch (cause) {
-    throw new StorageError("invalid", "read request", "the body is not JSON", { cause });
-  }
-  const chunks: unknown = typeof parsed === "object" && parsed !== null && "chunks" in parsed ? parsed.chunks : null;
-  if (!Array.isArray(chunks)) throw malformed("the body names no chunks");
-  if (chunks.length > most) throw new StorageError("too-large", "delete chunks", `${chunks.length}; at most ${most}`);
-  return chunks.map((chunk: unknown) => {
-    const { group, id, generation } = (chunk ?? {}) as Partial<Record<keyof ExactChunk, unknown>>;
-    if (typeof group !== "number" || typeof id !== "string" || typeof generation !== "number") {
-      throw malformed("a chunk is named by group, id and generation");
-    }
-    return { group: parseGroupId(group), id: parseChunkId(id), generation: parseGeneration(generation) };
-  });
 }
 
 function malformed(why: string): StorageError {

@@ -10,6 +10,7 @@ import {
   generationOf,
   type LeaseId,
   type MembershipService,
+  type NodeCommandService,
   type NodeId,
   receiptIsGenuine,
   type StorageError,
@@ -17,7 +18,7 @@ import {
   toBase64Url,
   unwrap,
 } from "@cairn/protocol";
-import { RemoteChunkService } from "@cairn/remote";
+import { nodeCommandsAt, RemoteChunkService } from "@cairn/remote";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type StorageNode, startStorageNode } from "./storage-node.ts";
 
@@ -33,6 +34,7 @@ describe("a storage node over HTTP", () => {
   let folder: string;
   let node: StorageNode;
   let service: RemoteChunkService;
+  let commands: NodeCommandService;
 
   const mac = (message: Uint8Array): Uint8Array => env.hasher.hmac(tokenKey, message);
   const writeToken = (changes: object = {}): string =>
@@ -89,6 +91,7 @@ describe("a storage node over HTTP", () => {
       version: "test",
     });
     service = new RemoteChunkService({ network: env.network, hasher: env.hasher, base: node.url });
+    commands = nodeCommandsAt(env)(node.url);
   };
 
   beforeEach(async () => {
@@ -163,15 +166,17 @@ describe("a storage node over HTTP", () => {
     const [first, second] = [generationOf(lease, 1), generationOf(lease, 2)];
     await service.put({ id, generation: first, bytes, token: writeToken() });
     await service.put({ id, generation: second, bytes, token: writeToken() });
-    await service.deleteExact([{ group, id, generation: first }], commandToken(2));
+    await commands.deleteExact([{ group, id, generation: first }], commandToken(2));
     expect((await service.stat({ id, group, token: readToken() })).generation).toBe(second);
-    expect(await kindOf(service.deleteExact([{ group, id, generation: second }], commandToken(1)))).toBe("stale");
+    expect(await kindOf(commands.deleteExact([{ group, id, generation: second }], commandToken(1)))).toBe("stale");
     await node[Symbol.asyncDispose]();
     await start();
-    expect(await kindOf(service.deleteExact([{ group, id, generation: second }], commandToken(1)))).toBe("stale");
-    const page = await service.inventory(group, undefined, commandToken(2));
+    expect(await kindOf(commands.deleteExact([{ group, id, generation: second }], commandToken(1)))).toBe("stale");
+    const page = await commands.inventory(group, undefined, commandToken(2));
     expect(page.chunks).toEqual([{ id, generation: second, length: 5000 }]);
-    expect(await kindOf(service.deleteExact([{ group, id, generation: second }], commandToken(0, 2)))).toBe("no error");
+    expect(await kindOf(commands.deleteExact([{ group, id, generation: second }], commandToken(0, 2)))).toBe(
+      "no error",
+    );
     expect(await kindOf(service.get({ id, group, token: readToken() }))).toBe("not-found");
   });
 

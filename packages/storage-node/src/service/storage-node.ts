@@ -8,10 +8,12 @@ import {
   StorageError,
 } from "@cairn/protocol";
 import { DiskEngine, type EngineOptions, initialiseDisk, readDiskIdentity } from "../engine/index.ts";
-import { chunkHttp } from "./chunk-http.ts";
+import { chunkHttp, type NodeServices } from "./chunk-http.ts";
 import { CommandFence } from "./command-fence.ts";
+import { CommandGate } from "./command-gate.ts";
 import { HeartbeatLoop } from "./heartbeat-loop.ts";
 import { LocalChunkService } from "./local-chunk-service.ts";
+import { LocalNodeCommands } from "./local-node-commands.ts";
 import { disksAreReady, type NamedDisk, nameDisks, newUuid } from "./node-disks.ts";
 import { keyBytes, NodeRegistration, storedRegistration } from "./node-registration.ts";
 import { TokenGate } from "./token-gate.ts";
@@ -51,7 +53,7 @@ const bytesInFlightMaxDefault = 268_435_456;
 
 /** What the node serves with; undefined while it may not serve. */
 interface Serving {
-  service: LocalChunkService | undefined;
+  services: NodeServices | undefined;
   identity: NodeIdentity;
 }
 
@@ -88,11 +90,11 @@ export async function startStorageNode(options: StorageNodeOptions): Promise<Sto
 
   serving.identity = identityOf(registered, { bootNonce, version, engines });
   const serve = (current: Registration): void => {
-    serving.service = chunkServiceOf(env, current, { engines, fence });
+    serving.services = servicesOf(env, current, { engines, fence });
   };
   const displaced = (err: StorageError): void => {
-    if (serving.service) log.error({ err }, "another process has this node's name; this one serves no more");
-    serving.service = undefined;
+    if (serving.services) log.error({ err }, "another process has this node's name; this one serves no more");
+    serving.services = undefined;
   };
   serve(registered);
   const heartbeat = undo.use(
@@ -112,7 +114,7 @@ export async function startStorageNode(options: StorageNodeOptions): Promise<Sto
 function listen(options: StorageNodeOptions, serving: Partial<Serving>): Promise<Listener> {
   const { clock, log, metrics, network } = options.env;
   const handler = chunkHttp({
-    service: () => serving.service,
+    serving: () => serving.services,
     identity: () => serving.identity as NodeIdentity,
     clock,
     log,
@@ -123,13 +125,16 @@ function listen(options: StorageNodeOptions, serving: Partial<Serving>): Promise
   return network.serve(handler, { ...options.listen, requestsMax: options.requestsMax ?? requestsMaxDefault });
 }
 
-function chunkServiceOf(
+function servicesOf(
   { clock, hasher }: Env,
   { node, cluster, tokenKey, receiptKey }: Registration,
   { engines, fence }: { engines: readonly DiskEngine[]; fence: CommandFence },
-): LocalChunkService {
+): NodeServices {
   const gate = new TokenGate({ clock, hasher, cluster, key: keyBytes(tokenKey) });
-  return new LocalChunkService({ node, engines, gate, fence, hasher, receiptKey: keyBytes(receiptKey) });
+  return {
+    service: new LocalChunkService({ engines, gate, hasher, receiptKey: keyBytes(receiptKey) }),
+    commands: new LocalNodeCommands({ engines, gate: new CommandGate(node, { gate, fence }) }),
+  };
 }
 
 async function openDisk(

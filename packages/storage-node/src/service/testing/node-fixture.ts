@@ -12,6 +12,7 @@ import {
   type HeartbeatRequest,
   type LeaseId,
   type MembershipService,
+  type NodeCommandService,
   type NodeId,
   type RegisterRequest,
   type Registration,
@@ -20,7 +21,7 @@ import {
   type TokenClaims,
   toBase64Url,
 } from "@cairn/protocol";
-import { RemoteChunkService } from "@cairn/remote";
+import { nodeCommandsAt, RemoteChunkService } from "@cairn/remote";
 import { MemoryDisk } from "@cairn/simulator";
 import { type StorageNode, type StorageNodeOptions, startStorageNode } from "../storage-node.ts";
 
@@ -91,6 +92,10 @@ export class NodeFixture implements AsyncDisposable {
 
   get service(): RemoteChunkService {
     return new RemoteChunkService({ network: this.env.network, hasher: this.env.hasher, base: this.node.url });
+  }
+
+  get commands(): NodeCommandService {
+    return nodeCommandsAt(this.env)(this.node.url);
   }
 
   async start(changes: Partial<StorageNodeOptions> = {}): Promise<void> {
