@@ -1,5 +1,11 @@
 import type { Env, SqlDatabase } from "@cairn/env";
-import { limits, type MembershipService, type MetadataService, type OperationsService } from "@cairn/protocol";
+import {
+  limits,
+  type MembershipService,
+  type MetadataService,
+  type NodeCommandsAt,
+  type OperationsService,
+} from "@cairn/protocol";
 import type { AccessControl } from "./auth/access-control.ts";
 import { ChunkIntake } from "./commit/chunk-intake.ts";
 import { Commits } from "./commit/commits.ts";
@@ -9,6 +15,7 @@ import { Namespace } from "./namespace/namespace.ts";
 import { reclaimBacklog } from "./namespace/removal.ts";
 import { Operations } from "./operations/operations.ts";
 import { unwiredMachinery } from "./operations/unwired-machinery.ts";
+import { wiredMachinery } from "./operations/wired-machinery.ts";
 import { listChunks } from "./read/chunk-list.ts";
 import { ReadPlanner } from "./read/read-plan.ts";
 import { ClusterCore } from "./service/cluster-core.ts";
@@ -32,6 +39,8 @@ export interface OpenMetadataOptions {
   readonly chunkBytes?: number | undefined;
   readonly version: string;
   readonly queue?: WriteQueueOptions | undefined;
+  /** How nodes are commanded; without it nothing is repaired, moved, scrubbed on demand or collected. */
+  readonly nodeCommandsAt?: NodeCommandsAt | undefined;
 }
 
 /** A metadata server at work; disposing of it ends its jobs and leaves the database open. */
@@ -66,9 +75,10 @@ export async function openMetadata(options: OpenMetadataOptions): Promise<OpenMe
     planner: new ReadPlanner(store, core.views),
     reports,
   });
-  const machinery = unwiredMachinery();
+  const nodes = options.nodeCommandsAt;
+  const { machinery, jobs: healing } = nodes ? wiredMachinery({ env, store, core, nodes }) : unwiredMachinery();
   const operations = new Operations({ env, database, core, reports, drives: store.drives, machinery });
-  const jobs = [...core.jobs(), ...namespaceJobs(store, uploads), ...operations.maintenance()];
+  const jobs = [...core.jobs(), ...namespaceJobs(store, uploads), ...operations.maintenance(), ...healing];
   const maintenance = startMaintenance(env, jobs);
   return {
     metadata,

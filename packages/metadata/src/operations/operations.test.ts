@@ -25,7 +25,7 @@ class TestHealing {
     this.#cluster = cluster;
   }
   async repairStatus(): Promise<RepairStatus> {
-    const status = await unwiredMachinery().healing.repairStatus();
+    const status = await unwiredMachinery().machinery.healing.repairStatus();
     return { ...status, state: this.state, reason: `it is ${this.state}` };
   }
   duty(node: NodeId): NodeDuty {
@@ -103,7 +103,7 @@ beforeEach(async () => {
 
 function open(): Operations {
   const { env, database, core } = cluster;
-  const unwired = unwiredMachinery();
+  const { machinery: unwired } = unwiredMachinery();
   const machinery: Machinery = {
     ...unwired,
     healing,

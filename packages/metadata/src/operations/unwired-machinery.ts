@@ -1,13 +1,14 @@
 import { type CollectionStatus, type NodeId, type RepairStatus, StorageError } from "@cairn/protocol";
+import type { MaintenanceJob } from "../service/maintenance.ts";
 import type { Machinery } from "./machinery.ts";
 
 const reason = "this metadata server has no way to command storage nodes";
 
 /** For a metadata server that was opened without a way to reach its nodes: it says so, and orders are refused. */
-export function unwiredMachinery(): Machinery {
+export function unwiredMachinery(): { readonly machinery: Machinery; readonly jobs: readonly MaintenanceJob[] } {
   const refuse = (operation: string): Promise<never> =>
     Promise.reject(new StorageError("unavailable", operation, reason));
-  return {
+  const machinery: Machinery = {
     healing: {
       repairStatus: async () => idleRepair,
       duty: () => "active",
@@ -23,6 +24,7 @@ export function unwiredMachinery(): Machinery {
     },
     scrub: { status: () => [], start: () => refuse("scrub") },
   };
+  return { machinery, jobs: [] };
 }
 
 const idleRepair: RepairStatus = {
