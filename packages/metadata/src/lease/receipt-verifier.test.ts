@@ -106,19 +106,24 @@ test("a disk that nobody knows has no genuine receipt", async () => {
   expect((await failureOf(judge(withReceipts(chunk, [first as typeof unknown, unknown])))).kind).toBe("invalid");
 });
 
-test("receipts of an earlier epoch are genuine and stale, of a disk that has left since too", async () => {
+test("receipts of an earlier epoch are genuine and stale while their disks are members still", async () => {
   const chunk = good();
-  await changeMembership();
+  await addMember();
   expect(await judge(chunk)).toEqual({ stale: true });
 });
 
-test("when every disk that took the chunk has left since, it must be sent again", async () => {
+test("a disk that left since, or left and came back, is no copy: the chunk must be sent again", async () => {
   const chunk = good();
   await changeMembership();
-  await cluster.database.write((sql) => sql.run("UPDATE grp_slot SET epoch = 2 WHERE grp = ?", group.id));
-  const failure = await failureOf(judge(chunk));
-  expect(failure).toMatchObject({ kind: "chunk-gone", details: { chunks: [chunk.id] } });
-  await cluster.database.write((sql) => sql.run("UPDATE grp_slot SET epoch = 1, state = 1 WHERE grp = ?", group.id));
+  expect(await failureOf(judge(chunk))).toMatchObject({ kind: "chunk-gone", details: { chunks: [chunk.id] } });
+  const slots = (sets: string) =>
+    cluster.database.write((sql) => sql.run(`UPDATE grp_slot SET ${sets} WHERE grp = ?`, group.id));
+  const [first, second] = members.map((node) => node.disk);
+  await slots(`disk = CASE WHEN disk = ${first} THEN ${first} ELSE ${second} END`);
+  expect((await failureOf(judge(chunk))).kind).toBe("chunk-gone");
+  await slots("epoch = 1");
+  expect(await judge(chunk)).toEqual({ stale: true });
+  await slots("state = 1");
   expect((await failureOf(judge(chunk))).kind).toBe("chunk-gone");
 });
 
@@ -147,10 +152,18 @@ test("a drive that keeps three copies does not take two, unless the group has on
   await cluster.database.write((sql) => sql.run("UPDATE grp SET copies = 3 WHERE id = ?", group.id));
   expect((await failureOf(judge(good(), 3))).kind).toBe("invalid");
   const chunk = good();
-  await changeMembership();
+  await addMember();
   expect((await failureOf(judge(chunk, 3))).kind).toBe("chunk-gone");
   expect(await judge(chunk, 2)).toEqual({ stale: true });
 });
+
+async function addMember(): Promise<void> {
+  await cluster.database.write(async (sql) => {
+    await sql.run("UPDATE grp SET epoch = 2 WHERE id = ?", group.id);
+    const slot = "INSERT INTO grp_slot (grp, slot, disk, state, epoch) VALUES (?, 9, ?, 0, 2)";
+    await sql.run(slot, group.id, outsider.disk);
+  });
+}
 
 async function changeMembership(): Promise<void> {
   const record = cluster.core.map.group(group.id);

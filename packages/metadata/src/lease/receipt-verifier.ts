@@ -38,7 +38,7 @@ export class ReceiptVerifier implements ReceiptJudge {
 
   /**
    * Throws unauthenticated (not genuine), invalid (too few, or not from distinct members of the group), not-found, chunk-gone
-   * (none of the disks that took the chunk has been a member ever since).
+   * (not enough of the disks that took the chunk have been members ever since).
    */
   async judge(sql: Sql, chunk: WrittenChunk, copies: number): Promise<{ readonly stale: boolean }> {
     const group = await sql.get<GroupNow>("SELECT epoch, copies FROM grp WHERE id = ?", chunk.group);
@@ -69,7 +69,9 @@ export class ReceiptVerifier implements ReceiptJudge {
         );
       }
     }
-    if (epoch < group.epoch) await assertStillHeld(sql, chunk, epoch);
+    if (epoch < group.epoch) {
+      await assertStillHeld(sql, chunk, { epoch, needed: Math.min(copies, group.copies) });
+    }
     return { stale: epoch < group.epoch };
   }
 
@@ -118,18 +120,26 @@ export class ReceiptVerifier implements ReceiptJudge {
 }
 
 /**
- * A disk that left its group may have dropped its copy, also of what was not committed yet. At least one that took the
- * chunk must have been a member ever since: from it the others are repaired.
+ * A disk that left its group may have dropped its copy, also of what was not committed yet, and a new one may lack it.
+ * Only disks that have been members ever since they took the chunk count as copies.
  */
-async function assertStillHeld(sql: Sql, chunk: WrittenChunk, epoch: number): Promise<void> {
+async function assertStillHeld(
+  sql: Sql,
+  chunk: WrittenChunk,
+  { epoch, needed }: { readonly epoch: number; readonly needed: number },
+): Promise<void> {
   const slots = await sql.all<{ disk: number }>(
     "SELECT disk FROM grp_slot WHERE grp = ? AND epoch <= ? AND state <> 1",
     chunk.group,
     epoch,
   );
   const stayed = new Set<number>(slots.map((slot) => slot.disk));
-  if (chunk.written.receipts.some((receipt) => stayed.has(receipt.disk))) return;
-  throw mustBeSentAgain(chunk, `no disk that took chunk ${chunk.id} is still a member`);
+  const held = new Set(chunk.written.receipts.map(({ disk }) => disk).filter((disk) => stayed.has(disk)));
+  if (held.size >= needed) return;
+  throw mustBeSentAgain(
+    chunk,
+    `${held.size} of the disks that took chunk ${chunk.id} are members still, not ${needed}`,
+  );
 }
 
 function mustBeSentAgain(chunk: WrittenChunk, why: string): StorageError {
