@@ -16,6 +16,9 @@ const pooledBytesMin = 64 * 1024;
 /** How long a longer one is thrown away: a connection that is closed over unread bytes may lose the reply on its way. */
 const lingerMs = 2000;
 
+/** Requests whose sender waits to be told that their body is wanted (Expect: 100-continue). */
+const uninvited = new WeakSet<IncomingMessage>();
+
 /** Serves over bare node:http with keep-alive. Throws conflict when the port is taken. */
 export async function serveHttp(handler: HttpHandler, options: ServeOptions): Promise<Listener> {
   const bodies = new BodyPool();
@@ -23,7 +26,7 @@ export async function serveHttp(handler: HttpHandler, options: ServeOptions): Pr
   let stopping = false;
   /** Connections that have not asked for anything yet. Node does not count them as idle. */
   const silent = new Set<Socket>();
-  const server = createServer(serverOptions(), (request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     silent.delete(request.socket);
     if (underWay >= options.requestsMax) {
       reply(request, response, { status: 503, headers: { "retry-after": "1" } });
@@ -39,6 +42,12 @@ export async function serveHttp(handler: HttpHandler, options: ServeOptions): Pr
       incoming.release();
       underWay--;
     })();
+  };
+  const server = createServer(serverOptions(), onRequest);
+  // Node would ask for the body before anybody has looked at the request.
+  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    uninvited.add(request);
+    onRequest(request, response);
   });
   // Each pipelined request waits for the end of its connection.
   server.on("connection", (socket) => {
@@ -141,7 +150,9 @@ function reply(request: IncomingMessage, response: ServerResponse, result: HttpR
   const body = result.body ?? [];
   const length = body.reduce((sum, part) => sum + part.length, 0);
   // What is left of a refused body is either short enough to read, or the connection ends.
-  const lingers = bytesLeft(request) > drainBytesMax;
+  const left = bytesLeft(request);
+  // A body that was not asked for may never come, and what comes in its place must not be taken for it.
+  const lingers = left > (uninvited.has(request) ? 0 : drainBytesMax);
   if (lingers) response.shouldKeepAlive = false;
   const bodyless = result.status === 204 || result.status === 304;
   response.writeHead(result.status, bodyless ? result.headers : { ...result.headers, "content-length": length });
@@ -213,6 +224,8 @@ class NodeRequest implements IncomingRequest {
 
   async body(bytesMax: number): Promise<Uint8Array> {
     this.#reading = true;
+    const tooLarge = Number(this.headers["content-length"]) > bytesMax;
+    if (!tooLarge && uninvited.delete(this.#request)) this.#response.writeContinue();
     try {
       return await readBody(this.#request, bytesMax, (length) => this.#allocate(length));
     } finally {
