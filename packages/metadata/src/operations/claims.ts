@@ -102,7 +102,9 @@ function nodesClaim({ status: { nodes }, duties, now }: Evidence): HealthClaim {
       silent.map(({ node, health }) => `${node} is ${health}`).join(", "),
       "start it again, or see what it held: cairn node show NAME --impact",
     );
-  const aside = away.map(({ node }) => `${node} is ${duties.get(node)}`);
+  const aside = away.map(
+    ({ node }) => `${node} ${duties.get(node) === "draining" ? "is being drained" : "is in maintenance"}`,
+  );
   return of("good", `all ${count(there.length, "node")} answer${aside.length > 0 ? `; ${aside.join(", ")}` : ""}`);
 }
 

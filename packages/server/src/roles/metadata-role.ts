@@ -6,6 +6,7 @@ import { NodeDisk, openSqlite } from "@cairn/env-node";
 import { startGateway } from "@cairn/gateway";
 import { type MetadataKeys, newMetadataKeys, type OpenMetadata, openMetadata } from "@cairn/metadata";
 import { CleanupStack, fromBase64Url, isKind, StorageError, toBase64Url } from "@cairn/protocol";
+import { nodeCommandsAt } from "@cairn/remote";
 import { isLoopback } from "../network-policy.ts";
 import { closeToOthers, readJsonFile, writeSecretFile } from "../secret-file.ts";
 import { version } from "../version.ts";
@@ -25,7 +26,16 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   const { keys, keysAreNew } = await loadKeys(env, config.folder);
   const database = undo.use(await openSqlite(join(config.folder, databaseFile)));
   const opened = undo.use(
-    await openMetadata({ env, database, keys, keysAreNew, copies: config.copies, version, queue: { gather } }),
+    await openMetadata({
+      env,
+      database,
+      keys,
+      keysAreNew,
+      copies: config.copies,
+      version,
+      queue: { gather },
+      nodeCommandsAt: nodeCommandsAt(env),
+    }),
   );
   // Noted only now: a first start that was cut off before the database knew its cluster is a first start again.
   if (keysAreNew) await saveKeys(config.folder, keys, true);
