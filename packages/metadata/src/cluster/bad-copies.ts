@@ -72,10 +72,7 @@ export async function damagedChunks(sql: Sql): Promise<DamagedChunk[]> {
 }
 
 /** A copy that is known to be bad, of the generation that is meant, or of whichever is live. */
-export type KnownBadCopy = Omit<BadCopy, "what"> & {
-  readonly what: BadCopy["what"] | "missing";
-  readonly generation?: Generation | undefined;
-};
+export type KnownBadCopy = BadCopy & { readonly generation?: Generation | undefined };
 
 /**
  * Queues the repair of one copy in the caller's transaction, if the chunk is live in this group, and in this generation
@@ -104,7 +101,7 @@ export async function queueBadCopy(
     generation,
     copy.disk,
     good <= 1 ? singleCopyPriority : badCopyPriority,
-    copy.what === "corrupt" ? "corrupt" : "missing",
+    copy.what,
     now,
   );
   return added > 0;

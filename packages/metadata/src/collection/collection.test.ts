@@ -1,3 +1,4 @@
+import { StorageError } from "@cairn/protocol";
 import { expect, test } from "vitest";
 import { failureOf } from "../service/testing/test-cluster.ts";
 import { audit } from "../sql/testing/audit.ts";
@@ -14,11 +15,11 @@ test("what nobody needs any more is deleted from every node after its grace, and
   await storage.closeLease();
   await storage.remove(entry);
   await storage.pass(day - 1);
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 0, deletedChunks: 0 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 0, deletedChunks: 0 });
   expect(await collection.status()).toMatchObject({ state: "idle", inGraceChunks: 3, condemnedChunks: 0 });
   await storage.pass(2);
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  expect(await collection.runNow(never)).toEqual({ condemnedChunks: 3, deletedChunks: 3, deletedBytes: bytes });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 3, deletedChunks: 3, deletedBytes: bytes });
   for (const chunk of chunks) expect(await storage.copiesOf(chunk)).toBe(0);
   for (const chunk of kept.chunks) expect(await storage.copiesOf(chunk)).toBe(2);
   expect(await storage.rows("SELECT * FROM condemned")).toEqual([]);
@@ -39,14 +40,15 @@ test("a write whose lease is open is deleted but not forgotten, so that it canno
   await storage.remove(entry);
   await metadata.cluster.core.settings.change({ "collect.grace": 0 });
   await storage.pass(1000);
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
   expect(await storage.copiesOf(chunk!)).toBe(0);
   expect((await failureOf(metadata.commit(metadata.request("again", [chunk!])))).kind).toBe("chunk-gone");
-  const sent = storage.nodes.flatMap((node) => node.commands).length;
-  await collection.runNow(never);
-  expect(storage.nodes.flatMap((node) => node.commands)).toHaveLength(sent);
+  const deletes = () => storage.nodes.flatMap((node) => node.commands).filter((command) => command === "delete").length;
+  const sent = deletes();
+  await storage.run(collection);
+  expect(deletes()).toBe(sent);
   await storage.closeLease();
-  expect(await collection.runNow(never)).toMatchObject({ deletedChunks: 1 });
+  expect(await storage.run(collection)).toMatchObject({ deletedChunks: 1 });
   expect(await storage.rows("SELECT * FROM condemned")).toEqual([]);
   expect((await failureOf(metadata.commit(metadata.request("again", [chunk!])))).kind).toBe("stale");
 });
@@ -60,7 +62,7 @@ test("while a member is away its group waits, and the others are collected", asy
   const away = storage.nodes[0]!;
   away.away = true;
   await storage.pass(day + 1);
-  const run = await collection.runNow(never);
+  const run = await storage.run(collection);
   const onAway = chunks.filter((chunk) =>
     storage.metadata.cluster.core.map.group(chunk.group)?.slots.some((slot) => slot.disk === away.node.disk),
   );
@@ -69,7 +71,7 @@ test("while a member is away its group waits, and the others are collected", asy
   for (const chunk of onAway) expect(await storage.copiesOf(chunk)).toBe(2);
   away.away = false;
   await storage.pass(1000);
-  expect(await collection.runNow(never)).toMatchObject({ deletedChunks: onAway.length });
+  expect(await storage.run(collection)).toMatchObject({ deletedChunks: onAway.length });
   for (const chunk of chunks) expect(await storage.copiesOf(chunk)).toBe(0);
 });
 
@@ -85,11 +87,11 @@ test("a delete that one member did not take is not acknowledged and is sent agai
   deaf.before = async () => {
     throw new Error("the connection broke");
   };
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
   expect(await storage.copiesOf(chunks[0]!)).toBe(1);
   expect(await storage.rows("SELECT acked_epoch FROM condemned")).toEqual([{ acked_epoch: null }]);
   deaf.before = async () => undefined;
-  expect(await collection.runNow(never)).toMatchObject({ deletedChunks: 1 });
+  expect(await storage.run(collection)).toMatchObject({ deletedChunks: 1 });
   expect(await storage.copiesOf(chunks[0]!)).toBe(0);
 });
 
@@ -117,10 +119,10 @@ test("a member that joined during the delete has acknowledged nothing: it is tol
     });
   };
   storage.nodeOf(group.slots[0]!.disk).before = join;
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
   expect(await storage.rows("SELECT * FROM condemned")).toHaveLength(1);
-  expect(await collection.runNow(never)).toMatchObject({ deletedChunks: 1 });
-  expect(third.commands).toEqual(["delete"]);
+  expect(await storage.run(collection)).toMatchObject({ deletedChunks: 1 });
+  expect(third.commands).toContain("delete");
 });
 
 test.each([
@@ -142,19 +144,19 @@ test.each([
   // One chunk is condemned already when it begins.
   for (const node of storage.nodes) node.away = true;
   await storage.pass(60_000);
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 1, deletedChunks: 0 });
   for (const node of storage.nodes) node.away = false;
   await storage.remove(other.entry);
   await storage.pass(day + 1);
   await begin(storage);
   expect(await collection.status()).toMatchObject({ state, reason: expect.stringMatching(/restored today|half/) });
-  expect((await failureOf(collection.runNow(never))).kind).toBe("unavailable");
+  expect((await failureOf(storage.run(collection))).kind).toBe("unavailable");
   await collection.jobs()[0]!.run(never);
   expect(storage.nodes.flatMap((node) => node.commands)).toEqual([]);
   expect(await storage.rows("SELECT * FROM condemned")).toHaveLength(1);
   storage.hold = undefined;
   await storage.metadata.cluster.core.noDelete.set(undefined);
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 1, deletedChunks: 2 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 1, deletedChunks: 2 });
 });
 
 test("no-delete mode that begins during a run stops it before the next command", async () => {
@@ -169,9 +171,30 @@ test("no-delete mode that begins during a run stops it before the next command",
   for (const node of storage.nodes) {
     node.before = () => storage.metadata.cluster.core.noDelete.set("restored");
   }
-  expect((await failureOf(collection.runNow(never))).kind).toBe("unavailable");
-  expect(storage.nodes.flatMap((node) => node.commands)).toHaveLength(2);
+  expect((await failureOf(storage.run(collection))).kind).toBe("unavailable");
+  expect(storage.nodes.flatMap((node) => node.commands)).toEqual(["delete", "delete"]);
   expect(await storage.rows("SELECT * FROM condemned")).toHaveLength(6);
+});
+
+test("no-delete mode is asked before each group, also when nothing was acknowledged before", async () => {
+  await using storage = await TestStorage.open();
+  const { noDelete } = storage.metadata.cluster.core;
+  const collection = storage.collection();
+  const { entry, chunks } = await storage.file("a", [1, 2, 3]);
+  await storage.closeLease();
+  await storage.remove(entry);
+  await storage.pass(day + 1);
+  let asked = 0;
+  for (const node of storage.nodes) {
+    node.before = async () => {
+      asked++;
+      await noDelete.set("restored");
+      throw new StorageError("unavailable", "send request", "no answer");
+    };
+  }
+  expect((await failureOf(storage.run(collection))).kind).toBe("unavailable");
+  expect(asked).toBe(2);
+  for (const chunk of chunks) expect(await storage.copiesOf(chunk)).toBe(2);
 });
 
 test("a leader that was overtaken neither condemns nor forgets", async () => {
@@ -183,7 +206,7 @@ test("a leader that was overtaken neither condemns nor forgets", async () => {
   await storage.remove(entry);
   await storage.pass(day + 1);
   await cluster.start();
-  expect((await failureOf(collection.runNow(never))).kind).toBe("stale");
+  expect((await failureOf(storage.run(collection))).kind).toBe("stale");
   expect(await storage.rows("SELECT * FROM condemned")).toEqual([]);
 });
 
@@ -193,7 +216,7 @@ test("a wall clock that is set forward shortens no grace", async () => {
   const { entry } = await storage.file("a", [1]);
   await storage.remove(entry);
   storage.metadata.cluster.clock.jump(365 * day);
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 0 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 0 });
 });
 
 test("the same bytes that come again while the old write is deleted are a new write and stay", async () => {
@@ -210,7 +233,7 @@ test("the same bytes that come again while the old write is deleted are a new wr
   storage.nodeOf(disks[0]!).before = async () => {
     again ??= await storage.file("again", [1]);
   };
-  expect(await collection.runNow(never)).toMatchObject({ condemnedChunks: 1, deletedChunks: 1 });
+  expect(await storage.run(collection)).toMatchObject({ condemnedChunks: 1, deletedChunks: 1 });
   expect(await storage.copiesOf(chunks[0]!)).toBe(0);
   expect(await storage.copiesOf(again!.chunks[0]!)).toBe(2);
   await storage.expectNothingLost();

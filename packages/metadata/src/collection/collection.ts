@@ -6,6 +6,8 @@ import { CollectionGate, type CollectionHold } from "./collection-gate.ts";
 import type { CollectionWorld } from "./collection-world.ts";
 import { CondemnedDeletion } from "./condemned-deletion.ts";
 import { countGarbage, type GarbageCounts } from "./garbage-counts.ts";
+import { ReconcileRounds } from "./reconcile/reconcile-rounds.ts";
+import { nothingFound } from "./reconcile/reconciler.ts";
 import { noteTime, readTally } from "./tally.ts";
 
 /** What one run did. */
@@ -13,6 +15,10 @@ export interface CollectionRun {
   readonly condemnedChunks: number;
   readonly deletedChunks: number;
   readonly deletedBytes: number;
+  /** Left-overs of closed leases, each copy. */
+  readonly orphansDeleted: number;
+  /** Copies found missing and queued for repair. */
+  readonly missingCopies: number;
 }
 
 /** Chunks condemned in one transaction. */
@@ -21,6 +27,7 @@ const condemnedAtOnce = 1000;
 const pauseMs = 5;
 /** How often it is looked whether a run is due; the pause between two is a setting. */
 const lookMs = 1000;
+const reconcileLookMs = 5000;
 
 /**
  * Finds what nobody needs and has it deleted: condemns chunks without references after their grace, has every member
@@ -31,6 +38,7 @@ export class Collection {
   readonly #world: CollectionWorld;
   readonly #gate: CollectionGate;
   readonly #deletion: CondemnedDeletion;
+  readonly #reconcile: ReconcileRounds;
   readonly #deleted: Counter;
   readonly #deletedBytes: Counter;
   #turn: Promise<unknown> = Promise.resolve();
@@ -42,6 +50,7 @@ export class Collection {
     this.#world = world;
     this.#gate = new CollectionGate(world);
     this.#deletion = new CondemnedDeletion(world, this.#gate);
+    this.#reconcile = new ReconcileRounds(world, this.#gate);
     const { metrics } = world.env;
     this.#deleted = metrics.counter("cairn_collect_deleted_chunks_total", "Chunks deleted from all their nodes.");
     this.#deletedBytes = metrics.counter("cairn_collect_deleted_bytes_total", "Bytes of those chunks, each once.");
@@ -49,22 +58,27 @@ export class Collection {
 
   /** Hand it to startMaintenance. */
   jobs(): readonly MaintenanceJob[] {
-    return [{ name: "collect", everyMs: lookMs, run: (signal) => this.#runIfDue(signal) }];
+    return [
+      { name: "collect", everyMs: lookMs, run: (signal) => this.#runIfDue(signal) },
+      { name: "reconcile", everyMs: reconcileLookMs, run: (signal) => this.#compareDue(signal) },
+    ];
   }
 
-  /** One whole run. The graces stay as they are set. Throws unavailable while nothing may be deleted. */
+  /**
+   * One whole run, with all groups that differ compared. The graces stay as they are set. Throws unavailable while nothing
+   * may be deleted.
+   */
   runNow(signal: AbortSignal): Promise<CollectionRun> {
-    const run = this.#turn.then(() => this.#run(signal));
-    this.#turn = run.catch(() => undefined);
-    return run;
+    return this.#inTurn(() => this.#run(signal, { compareAll: true }));
   }
 
   async status(): Promise<CollectionStatus> {
     const { store } = this.#world;
     const hold = await this.#gate.hold();
+    const unknown = await this.#reconcile.unknownCopies();
     const [counts, tally] = await store.database.read(async (sql) => [await countGarbage(sql), await readTally(sql)]);
     return {
-      ...this.#state(hold, counts),
+      ...this.#state(hold, counts, unknown),
       inGraceChunks: counts.unreferenced.chunks,
       inGraceBytes: counts.unreferenced.bytes,
       condemnedChunks: counts.condemned,
@@ -76,22 +90,38 @@ export class Collection {
     };
   }
 
-  #state(hold: CollectionHold | undefined, counts: GarbageCounts): Pick<CollectionStatus, "state" | "reason"> {
+  #state(
+    hold: CollectionHold | undefined,
+    counts: GarbageCounts,
+    unknown: number,
+  ): Pick<CollectionStatus, "state" | "reason"> {
     if (hold) return hold;
     if (this.#running) return { state: "running", reason: "a run is under way" };
-    const reason =
+    const waiting =
       counts.condemned > 0 ? "condemned chunks wait for their nodes or for the end of their lease" : "nothing is due";
-    return { state: "idle", reason };
+    const kept = unknown > 0 ? `; ${unknown} copies of groups that this cluster does not know are kept` : "";
+    return { state: "idle", reason: waiting + kept };
   }
 
   async #runIfDue(signal: AbortSignal): Promise<void> {
     const { core, store } = this.#world;
     if (store.clock.monotonic() - this.#endedAt < core.settings.get("collect.every")) return;
     if (await this.#gate.hold()) return;
-    await this.runNow(signal);
+    await this.#inTurn(() => this.#run(signal, { compareAll: false }));
   }
 
-  async #run(signal: AbortSignal): Promise<CollectionRun> {
+  async #compareDue(signal: AbortSignal): Promise<void> {
+    if (await this.#gate.hold()) return;
+    await this.#inTurn(() => this.#reconcile.run({ all: false }, signal));
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #run(signal: AbortSignal, { compareAll }: { readonly compareAll: boolean }): Promise<CollectionRun> {
     const { core, store } = this.#world;
     this.#running = true;
     try {
@@ -100,9 +130,16 @@ export class Collection {
       const { chunks, bytes } = await this.#deletion.run(signal);
       this.#deleted.add(chunks);
       this.#deletedBytes.add(bytes);
-      const run = { condemnedChunks, deletedChunks: chunks, deletedBytes: bytes };
+      const found = compareAll ? await this.#reconcile.run({ all: true }, signal) : nothingFound;
+      const run = {
+        condemnedChunks,
+        deletedChunks: chunks,
+        deletedBytes: bytes,
+        orphansDeleted: found.orphans,
+        missingCopies: found.missing,
+      };
       await store.queue.submit((tx) => noteTime(tx.sql, "lastRunAt", tx.now));
-      if (condemnedChunks + chunks > 0) await core.events.tell(runEvent(run));
+      if (condemnedChunks + chunks + found.orphans + found.missing > 0) await core.events.tell(runEvent(run));
       return run;
     } finally {
       this.#running = false;
@@ -132,7 +169,7 @@ function runEvent(run: CollectionRun): Parameters<CollectionWorld["core"]["event
     severity: "info",
     kind: "collection.run",
     subject: "cluster",
-    message: `${run.condemnedChunks} chunks condemned, ${run.deletedChunks} deleted from all their nodes`,
+    message: `${run.condemnedChunks} chunks condemned, ${run.deletedChunks} deleted from all their nodes, ${run.orphansDeleted} left-overs deleted`,
     details: { ...run },
   };
 }

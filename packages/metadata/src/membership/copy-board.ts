@@ -17,6 +17,8 @@ export class CopyBoard {
   readonly #groups = new Map<GroupId, Map<DiskId, ReportedCopy>>();
   /** Nodes that have told of everything since their last registration. */
   readonly #whole = new Set<NodeId>();
+  /** Monotonic ms of the first heartbeat after a node's last registration. */
+  readonly #startedOverAt = new Map<NodeId, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -37,9 +39,15 @@ export class CopyBoard {
     return this.#whole.has(node);
   }
 
+  /** Monotonic ms since when what the node tells is of its present process; undefined before its first heartbeat. */
+  startedOverAt(node: NodeId): number | undefined {
+    return this.#startedOverAt.get(node);
+  }
+
   /** A node has registered: its disks may be others than before, or hold something else. */
   startOver(node: NodeId, disks: readonly DiskId[]): void {
     this.#whole.delete(node);
+    this.#startedOverAt.set(node, this.#clock.monotonic());
     for (const copies of this.#groups.values()) for (const disk of disks) copies.delete(disk);
   }
 

@@ -26,6 +26,8 @@ export class EngineNode implements NodeCommandService {
   pageSize = 3;
   /** Called before a command is carried out; may wait, or throw to let the command fail. */
   before: (command: "delete" | "inventory", detail: unknown) => Promise<void> = async () => undefined;
+  /** Called between taking a page of an inventory and answering it; may answer something else. */
+  after: (page: InventoryPage) => Promise<InventoryPage> = async (page) => page;
   readonly commands: string[] = [];
   readonly #cluster: TestCluster;
   #highest = 0;
@@ -68,7 +70,7 @@ export class EngineNode implements NodeCommandService {
     await this.before("inventory", cursor);
     this.#authorise(command);
     this.commands.push("inventory");
-    return await this.engine.inventory(group, cursor, this.pageSize);
+    return await this.after(await this.engine.inventory(group, cursor, this.pageSize));
   }
 
   async digests(command: string): Promise<readonly GroupDigest[]> {

@@ -14,7 +14,7 @@ import {
 import { expect } from "vitest";
 import type { WrittenChunk } from "../../contracts.ts";
 import { TestMetadata, type TestMetadataOptions } from "../../sql/testing/test-metadata.ts";
-import { Collection } from "../collection.ts";
+import { Collection, type CollectionRun } from "../collection.ts";
 import type { CollectionWorld, Readiness } from "../collection-world.ts";
 import { bytesOf, EngineNode } from "./engine-node.ts";
 
@@ -53,6 +53,23 @@ export class TestStorage implements AsyncDisposable {
     };
     const readiness = { hold: () => this.hold };
     return new Collection({ env: cluster.env, store, core: cluster.core, nodes, readiness, ...changes });
+  }
+
+  /** One whole run; time passes while it pauses. */
+  async run(collection: Collection): Promise<CollectionRun> {
+    return await this.settle(collection.runNow(new AbortController().signal));
+  }
+
+  /** Lets time pass until the work has ended. */
+  async settle<Result>(work: Promise<Result>): Promise<Result> {
+    let ended = false;
+    const end = (): void => {
+      ended = true;
+    };
+    work.then(end, end);
+    for (let turn = 0; turn < 50 && !ended; turn++) await Promise.resolve();
+    while (!ended) await this.metadata.cluster.clock.advance(5);
+    return await work;
   }
 
   /** Writes a chunk to all members of one of the lease's groups, as a writer does before it commits. */
