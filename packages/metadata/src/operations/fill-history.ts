@@ -4,9 +4,9 @@ import type { Clock, SqlDatabase } from "@cairn/env";
 export const sampleEveryMs = 3_600_000;
 const keptMs = 8 * 86_400_000;
 const weekMs = 7 * 86_400_000;
-/** Growth is not told from less than this. */
-const shortestMs = 3_600_000;
 const dayMs = 86_400_000;
+/** Growth is not told from less than this: the first hours of a cluster are seldom like the rest. */
+const shortestMs = dayMs;
 
 /** How much was stored when, in table `fill_sample`: what tells when the cluster will be full. */
 export class FillHistory {

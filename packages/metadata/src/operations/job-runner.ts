@@ -13,6 +13,8 @@ export interface JobRound {
 /** How one kind of job is done: in short rounds, each from what the cluster is like now, so that a restart changes nothing. */
 export interface JobWork {
   round(job: StoredJob, signal: AbortSignal): Promise<JobRound>;
+  /** True when one round does it all and takes its time: other jobs do not wait for it. */
+  readonly roundIsWhole?: boolean;
   /** Before a job counts as cancelled: stops what it has set going. What is done stays done. */
   stop(job: StoredJob): Promise<void>;
 }
@@ -46,10 +48,11 @@ export class JobRunner {
     this.#works = works;
   }
 
-  /** One round of every running job. */
-  async round(signal: AbortSignal): Promise<void> {
-    const running = await this.#table.running();
-    const known = new Set(running.map((job) => job.id));
+  /** One round of every running job whose rounds are short, or of those whose one round is the `whole` of it. */
+  async round(signal: AbortSignal, { whole }: { readonly whole: boolean }): Promise<void> {
+    const all = await this.#table.running();
+    const running = all.filter(({ kind }) => (this.#works[kind].roundIsWhole === true) === whole);
+    const known = new Set(all.map((job) => job.id));
     for (const id of this.#paces.keys()) if (!known.has(id)) this.#paces.delete(id);
     for (const id of this.#failing.keys()) if (!known.has(id)) this.#failing.delete(id);
     await Promise.all(running.map((job) => this.#roundOf(job, signal)));

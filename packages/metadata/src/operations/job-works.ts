@@ -159,6 +159,7 @@ class Scrub implements JobWork {
 }
 
 class Collect implements JobWork {
+  readonly roundIsWhole = true;
   readonly #world: JobWorld;
 
   constructor(world: JobWorld) {

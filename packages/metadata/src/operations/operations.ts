@@ -56,7 +56,8 @@ export class Operations implements OperationsService {
   /** What is to be done again and again; hand it to startMaintenance. */
   maintenance(): readonly MaintenanceJob[] {
     return [
-      { name: "run-jobs", everyMs: roundEveryMs, run: (signal) => this.#runner.round(signal) },
+      { name: "run-jobs", everyMs: roundEveryMs, run: (signal) => this.#runner.round(signal, { whole: false }) },
+      { name: "run-whole-jobs", everyMs: roundEveryMs, run: (signal) => this.#runner.round(signal, { whole: true }) },
       { name: "tell-of-nodes", everyMs: roundEveryMs, run: () => this.#watch.look() },
       { name: "measure-health", everyMs: 15_000, run: () => this.#measure() },
       { name: "note-fill", everyMs: 60_000, run: () => this.#health.noteFill() },
