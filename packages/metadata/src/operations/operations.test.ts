@@ -122,10 +122,8 @@ function open(): Operations {
 
 const never = new AbortController().signal;
 async function round(what: Operations = operations): Promise<void> {
-  await what
-    .maintenance()
-    .find(({ name }) => name === "run-jobs")
-    ?.run(never);
+  const jobs = what.maintenance().filter(({ name }) => name === "run-jobs" || name === "run-whole-jobs");
+  for (const job of jobs) await job.run(never);
 }
 
 async function kinds(): Promise<string[]> {
