@@ -18,7 +18,8 @@ const importTable: Record<string, readonly string[]> = {
   gateway: ["drive", "env", "protocol"],
   client: ["drive", "env", "env-node", "protocol", "remote"],
   server: ["drive", "env", "env-node", "gateway", "metadata", "protocol", "remote", "storage-node"],
-  cli: ["client", "protocol", "server"],
+  cli: ["client", "fsck", "protocol", "server"],
+  fsck: [],
   simulator: ["client", "drive", "env", "gateway", "metadata", "protocol", "remote", "storage-node"],
 };
 /** No Node, no browser, no clock, no chance: the code that ships is the code that is simulated. */

@@ -31,7 +31,7 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.noSpace, "no space is left"],
   [exitCodes.unchanged, "nothing had to be done (only with --error-if-unchanged)"],
   [exitCodes.corrupt, "bytes are damaged or lost"],
-  [exitCodes.degraded, "the cluster is not healthy (only `status --exit-code` and `doctor`)"],
+  [exitCodes.degraded, "the cluster is not healthy (only `status --exit-code`, `doctor` and `fsck`)"],
   [exitCodes.interrupted, "stopped by Ctrl-C"],
   [exitCodes.terminated, "stopped by SIGTERM"],
 ];

@@ -10,6 +10,7 @@ import { addDownloadCommand } from "./commands/download.ts";
 import { addDriveCommand } from "./commands/drive.ts";
 import { addEventsCommand } from "./commands/events.ts";
 import { addFileCommand } from "./commands/file.ts";
+import { addFsckCommand } from "./commands/fsck.ts";
 import { addGcCommand } from "./commands/gc.ts";
 import { addHelpCommand } from "./commands/help.ts";
 import { addInfoCommand } from "./commands/info.ts";
@@ -96,6 +97,7 @@ function addClusterCommands(program: Command, act: Act): void {
   addStatusCommand(program, act);
   addClusterCommand(program, act);
   addDoctorCommand(program, act);
+  addFsckCommand(program, act);
   addEventsCommand(program, act);
   addNodeCommand(program, act);
   addRepairCommand(program, act);
