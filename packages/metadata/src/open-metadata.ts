@@ -76,9 +76,10 @@ export async function openMetadata(options: OpenMetadataOptions): Promise<OpenMe
     reports,
   });
   const nodes = options.nodeCommandsAt;
-  const { machinery, jobs: healing } = nodes ? wiredMachinery({ env, store, core, nodes }) : unwiredMachinery();
+  const running = nodes ? wiredMachinery({ env, store, core, nodes }) : unwiredMachinery();
+  const { machinery } = running;
   const operations = new Operations({ env, database, core, reports, drives: store.drives, machinery });
-  const jobs = [...core.jobs(), ...namespaceJobs(store, uploads), ...operations.maintenance(), ...healing];
+  const jobs = [...core.jobs(), ...namespaceJobs(store, uploads), ...operations.maintenance(), ...running.jobs];
   const maintenance = startMaintenance(env, jobs);
   return {
     metadata,
@@ -87,6 +88,7 @@ export async function openMetadata(options: OpenMetadataOptions): Promise<OpenMe
     access: core.access,
     async [Symbol.asyncDispose](): Promise<void> {
       await maintenance[Symbol.asyncDispose]();
+      await running.stop();
       await queue.idle();
     },
   };

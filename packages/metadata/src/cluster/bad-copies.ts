@@ -53,19 +53,20 @@ export async function badCopiesOf(
   return new Map(rows.map((row) => [row.disk as DiskId, row.reason]));
 }
 
-/** All chunks that versions need and that have a known bad copy. There are as many as wait for repair. */
+/** All chunks that versions need and that have a known bad copy, or are lost. There are as many as wait for repair. */
 export async function damagedChunks(sql: Sql): Promise<DamagedChunk[]> {
-  const rows = await sql.all<{ grp: number; hash: Uint8Array; disk: number }>(
-    `SELECT repair.grp, repair.hash, repair.disk FROM repair
+  const rows = await sql.all<{ grp: number; hash: Uint8Array; disk: number; reason: string }>(
+    `SELECT repair.grp, repair.hash, repair.disk, repair.reason FROM repair
      JOIN chunk ON chunk.hash = repair.hash AND chunk.generation = repair.generation AND chunk.grp = repair.grp
-     WHERE repair.reason IN ('corrupt', 'missing') AND chunk.refs > 0 AND chunk.state = 0
+     WHERE ((repair.reason IN ('corrupt', 'missing') AND chunk.state = 0) OR (repair.reason = 'lost' AND chunk.state = 2))
+       AND chunk.refs > 0
      ORDER BY repair.grp, repair.hash, repair.generation, repair.disk`,
   );
-  const damaged = new Map<string, { group: GroupId; bad: DiskId[] }>();
+  const damaged = new Map<string, { group: GroupId; bad: DiskId[]; lost: boolean }>();
   for (const row of rows) {
     const key = `${row.grp} ${chunkIdFromHash(row.hash)}`;
-    const chunk = damaged.get(key) ?? { group: row.grp as GroupId, bad: [] };
-    chunk.bad.push(row.disk as DiskId);
+    const chunk = damaged.get(key) ?? { group: row.grp as GroupId, bad: [], lost: row.reason === "lost" };
+    if (!chunk.lost) chunk.bad.push(row.disk as DiskId);
     damaged.set(key, chunk);
   }
   return [...damaged.values()];

@@ -12,6 +12,8 @@ export interface HeldGroup {
 export interface DamagedChunk {
   readonly group: GroupId;
   readonly bad: readonly DiskId[];
+  /** No disk has a sound copy any more. */
+  readonly lost?: boolean | undefined;
 }
 
 interface Tally {
@@ -43,7 +45,7 @@ export function redundancyOf(
     const group = groups.get(chunk.group);
     if (!group) continue;
     damagedIn.set(chunk.group, (damagedIn.get(chunk.group) ?? 0) + 1);
-    count(tally, group, { chunks: 1, bad: chunk.bad });
+    count(tally, group, { chunks: 1, bad: chunk.lost ? group.members.map((member) => member.disk) : chunk.bad });
   }
   for (const [id, group] of groups) {
     const whole = group.held.chunks - (damagedIn.get(id) ?? 0);

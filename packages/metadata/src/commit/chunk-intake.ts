@@ -1,7 +1,7 @@
 import { encodeManifest, type LeaseId, type ManifestEntry, manifestEntryBytes } from "@cairn/protocol";
 import type { LeaseGate, ReceiptJudge } from "../contracts.ts";
 import type { Transaction } from "../sql/transaction.ts";
-import { type ChunkUse, checkChunks, type TakenChunk, takeChunks } from "./chunk-ledger.ts";
+import { type ChunkUse, checkChunks, healLost, type TakenChunk, takeChunks } from "./chunk-ledger.ts";
 import type { ChunkPlan } from "./chunk-plan.ts";
 
 /** Priority of a chunk that may be missing on one member: below those with fewer good copies. */
@@ -48,6 +48,12 @@ export class ChunkIntake {
       if (taken.get(use.id)?.ours) await queueRepair(tx, use);
     }
     return encodeManifest(plan.chunks.map((chunk) => withGroup(chunk, taken.get(chunk.id))));
+  }
+
+  /** Lets a commit that changes nothing else bring back what was lost. */
+  async heal(tx: Transaction, plan: ChunkPlan, stale: readonly ChunkUse[]): Promise<void> {
+    const revived = await healLost(tx, plan.uses);
+    for (const use of stale) if (revived.has(use.id)) await queueRepair(tx, use);
   }
 }
 

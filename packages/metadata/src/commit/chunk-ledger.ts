@@ -180,11 +180,16 @@ export function countChunks(manifest: Uint8Array, from: number, to: number): Map
   return counts;
 }
 
-/** Revives what was lost and came again with a commit that changes nothing else: the same content was sent once more. */
-export async function healLost(tx: Transaction, uses: readonly ChunkUse[]): Promise<void> {
+/**
+ * Revives what was lost and came again with a commit that changes nothing else: the same content was sent once more.
+ * Tells which chunks live on with the write that came now.
+ */
+export async function healLost(tx: Transaction, uses: readonly ChunkUse[]): Promise<ReadonlySet<ChunkId>> {
+  const revived = new Set<ChunkId>();
   for (const use of uses) {
-    if (use.written) await revive(tx, use.hash, use.written);
+    if (use.written && (await revive(tx, use.hash, use.written))) revived.add(use.id);
   }
+  return revived;
 }
 
 function writeKey(hash: Uint8Array, generation: number): string {

@@ -12,7 +12,6 @@ import { childEntry } from "../namespace/tree.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import { type ChunkIntake, entriesOf } from "./chunk-intake.ts";
-import { healLost } from "./chunk-ledger.ts";
 import { type ChunkPlan, planChunks } from "./chunk-plan.ts";
 import { etagOf } from "./etag.ts";
 import { writeManifest } from "./manifest-pages.ts";
@@ -67,7 +66,7 @@ export class Commits {
     const stale = await this.#intake.check(tx, plan, target.folder.drive.copies);
     let result: CommitResult;
     if (target.does === "nothing") {
-      await healLost(tx, plan.uses);
+      await this.#intake.heal(tx, plan, stale);
       result = { entry: childEntry(target.file, target.folder), changed: false };
     } else {
       const taken = await this.#intake.take(tx, plan, stale);

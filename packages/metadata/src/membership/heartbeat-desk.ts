@@ -157,7 +157,9 @@ export class HeartbeatDesk {
       const group = this.#resized(id);
       if (!group) continue;
       await sql.run(
-        "UPDATE grp SET bytes = ?, records = ?, state = ?, sealed_at = ? WHERE id = ?",
+        // A move may have sealed it in a transaction that the map does not show yet: sealing is never undone.
+        `UPDATE grp SET bytes = ?, records = ?, state = CASE WHEN state = 0 THEN ? ELSE state END,
+           sealed_at = COALESCE(sealed_at, ?) WHERE id = ?`,
         group.bytes,
         group.records,
         groupStateNumber(group.state),
@@ -172,7 +174,10 @@ export class HeartbeatDesk {
   /** After the transaction: the map never shows what the database might not have. */
   #adopt(group: GroupRecord): void {
     const before = this.#world.map.group(group.id);
-    this.#world.map.putGroup(group);
+    const { bytes, records, sealedAt } = group;
+    const sealed = group.state === "sealed" && before?.state === "writable";
+    // Slots and epoch may have changed since the transaction read them: only what was written here is put there.
+    this.#world.map.changeGroup(group.id, { bytes, records, ...(sealed ? { state: "sealed", sealedAt } : {}) });
     if (before?.state !== "writable" || group.state !== "sealed") return;
     this.#seals.add(group.id, this.#nodesOf(group));
     this.#world.log.info(

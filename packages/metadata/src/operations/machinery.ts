@@ -9,6 +9,7 @@ import type {
   RepairStatus,
   ScrubStatus,
 } from "@cairn/protocol";
+import type { MaintenanceJob } from "../service/maintenance.ts";
 
 /** A group's copy that is wanted on another disk. */
 export interface WantedMove {
@@ -52,4 +53,13 @@ export interface Machinery {
   readonly healing: HealingMachinery;
   readonly collection: CollectionMachinery;
   readonly scrub: ScrubMachinery;
+}
+
+/** Machinery at work. */
+export interface RunningMachinery {
+  readonly machinery: Machinery;
+  /** For startMaintenance. */
+  readonly jobs: readonly MaintenanceJob[];
+  /** Ends what goes on between the rounds of the jobs; call it when they have ended. */
+  readonly stop: () => Promise<void>;
 }

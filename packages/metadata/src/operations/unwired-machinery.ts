@@ -1,11 +1,10 @@
 import { type CollectionStatus, type NodeId, type RepairStatus, StorageError } from "@cairn/protocol";
-import type { MaintenanceJob } from "../service/maintenance.ts";
-import type { Machinery } from "./machinery.ts";
+import type { Machinery, RunningMachinery } from "./machinery.ts";
 
 const reason = "this metadata server has no way to command storage nodes";
 
 /** For a metadata server that was opened without a way to reach its nodes: it says so, and orders are refused. */
-export function unwiredMachinery(): { readonly machinery: Machinery; readonly jobs: readonly MaintenanceJob[] } {
+export function unwiredMachinery(): RunningMachinery {
   const refuse = (operation: string): Promise<never> =>
     Promise.reject(new StorageError("unavailable", operation, reason));
   const machinery: Machinery = {
@@ -24,7 +23,7 @@ export function unwiredMachinery(): { readonly machinery: Machinery; readonly jo
     },
     scrub: { status: () => [], start: () => refuse("scrub") },
   };
-  return { machinery, jobs: [] };
+  return { machinery, jobs: [], stop: async () => undefined };
 }
 
 const idleRepair: RepairStatus = {

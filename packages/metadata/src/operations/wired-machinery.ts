@@ -1,9 +1,9 @@
 import type { NodeCommandsAt } from "@cairn/protocol";
 import { Collection } from "../collection/collection.ts";
+import { Healing } from "../healing/healing.ts";
 import type { ClusterCore } from "../service/cluster-core.ts";
-import type { MaintenanceJob } from "../service/maintenance.ts";
 import type { Store } from "../sql/store.ts";
-import type { Machinery } from "./machinery.ts";
+import type { RunningMachinery } from "./machinery.ts";
 import { NodeScrub } from "./node-scrub.ts";
 import type { OperationsWorld } from "./operations-world.ts";
 import { unwiredMachinery } from "./unwired-machinery.ts";
@@ -15,23 +15,17 @@ interface WiringWorld {
   readonly nodes: NodeCommandsAt;
 }
 
-/** What heals, collects and scrubs a cluster whose nodes can be commanded, and its jobs for startMaintenance. */
-export function wiredMachinery(world: WiringWorld): {
-  readonly machinery: Machinery;
-  readonly jobs: readonly MaintenanceJob[];
-} {
+/** What heals, collects and scrubs a cluster whose nodes can be commanded. */
+export function wiredMachinery(world: WiringWorld): RunningMachinery {
   const { core, nodes } = world;
-  const { map, health, signer, readiness, duties, scrubs } = core;
+  const { map, health, signer, readiness, scrubs } = core;
   const { machinery: unwired } = unwiredMachinery();
+  const healing = new Healing({ ...world, database: world.store.database });
   const collection = new Collection({ ...world, readiness });
   const scrub = new NodeScrub({ map, health, signer, commandsAt: nodes, reported: () => scrubs.all() });
   return {
     machinery: {
-      healing: {
-        ...unwired.healing,
-        duty: (node) => duties.of(node),
-        setDuty: (node, duty, until) => duties.set(node, duty, until),
-      },
+      healing,
       collection: {
         ...unwired.collection,
         status: () => collection.status(),
@@ -39,6 +33,7 @@ export function wiredMachinery(world: WiringWorld): {
       },
       scrub,
     },
-    jobs: collection.jobs(),
+    jobs: [...healing.jobs(), ...collection.jobs()],
+    stop: () => healing[Symbol.asyncDispose](),
   };
 }
