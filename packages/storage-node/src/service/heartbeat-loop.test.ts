@@ -1,12 +1,16 @@
-import type { Log } from "@cairn/env";
 import { PrometheusMetrics } from "@cairn/env-node";
 import { type DiskState, type GroupDigest, type GroupId, type HeartbeatRequest, StorageError } from "@cairn/protocol";
 import { SeededRandom, VirtualClock } from "@cairn/simulator";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DiskEngine } from "../engine/index.ts";
-import { HeartbeatLoop } from "./heartbeat-loop.ts";
+import { Bell } from "./bell.ts";
+import { DamageLedger } from "./damage-ledger.ts";
+import { type HeartbeatCare, HeartbeatLoop } from "./heartbeat-loop.ts";
+import { LiveSettings } from "./live-settings.ts";
 import type { NodeRegistration } from "./node-registration.ts";
+import { QuietLog } from "./testing/care-fixture.ts";
 import { ScriptedMembership } from "./testing/node-fixture.ts";
+import { VerifiedGroups } from "./verified-groups.ts";
 
 /** An engine as heartbeats see it: groups that change, a state, seals. */
 class ScriptedEngine {
@@ -42,6 +46,12 @@ class ScriptedEngine {
   }
 }
 
+/** The upkeep of disks on which nothing happens. */
+function careOf(time: VirtualClock): HeartbeatCare {
+  const settings = new LiveSettings({ bell: new Bell(time), log: new QuietLog() });
+  return { settings, verified: new VerifiedGroups(), damage: new DamageLedger([]), scrubStatus: () => [] };
+}
+
 let clock: VirtualClock;
 let engine: ScriptedEngine;
 let membership: ScriptedMembership;
@@ -59,16 +69,16 @@ beforeEach(async () => {
   displaced = 0;
   renewals = 0;
   const register = () => membership.register({ secret: "s", bootNonce: "b", url: "u", version: "v", disks: [] });
-  const quiet = { info: () => {}, warn: () => {}, error: () => {} } as unknown as Log;
   const parts = {
     clock,
     random: new SeededRandom(1),
-    log: quiet,
+    log: new QuietLog(),
     metrics: new PrometheusMetrics(),
     membership,
     registration: { renew: register } as unknown as NodeRegistration,
     engines: [engine as unknown as DiskEngine],
     bootNonce: "nonce",
+    care: careOf(clock),
     renewed: () => void renewals++,
     displaced: () => void displaced++,
   };

@@ -5,6 +5,8 @@ import {
   type DiskState,
   type ErrorKind,
   type GroupId,
+  type HeartbeatReply,
+  type HeartbeatRequest,
   isKind,
   type MembershipService,
   type Registration,
@@ -12,12 +14,16 @@ import {
 } from "@cairn/protocol";
 import type { DiskEngine } from "../engine/index.ts";
 import { DiskMeters } from "./disk-meters.ts";
+import type { Housekeeping } from "./housekeeping.ts";
 import { heartbeatMsOf, type NodeRegistration } from "./node-registration.ts";
 
 const firstPauseMs = 500;
 const pauseMsMax = 10_000;
 /** How soon a disk's new state is noticed and told. */
 const lookMs = 250;
+
+/** What a heartbeat tells of the upkeep of the disks, and what its answer says about it. */
+export type HeartbeatCare = Pick<Housekeeping, "settings" | "verified" | "damage" | "scrubStatus">;
 
 export interface HeartbeatParts {
   readonly clock: Clock;
@@ -28,6 +34,7 @@ export interface HeartbeatParts {
   readonly registration: NodeRegistration;
   readonly engines: readonly DiskEngine[];
   readonly bootNonce: string;
+  readonly care: HeartbeatCare;
   /** The node registered again: its keys may be new. */
   readonly renewed: (registration: Registration) => void;
   /** Another process lives under this node's name: serving on would acknowledge what nobody finds again. */
@@ -47,6 +54,9 @@ export class HeartbeatLoop implements AsyncDisposable {
   #registered: Registration;
   #sequence = 0;
   #failures = 0;
+  #moreDamage = false;
+  /** True: the next heartbeat is to name all groups. */
+  #everything = true;
   #lastFailure: ErrorKind | undefined;
   #running: Promise<void> | undefined;
 
@@ -58,6 +68,11 @@ export class HeartbeatLoop implements AsyncDisposable {
 
   start(): void {
     this.#running ??= this.#run();
+  }
+
+  /** The next heartbeat tells of every group, so that the server learns which are gone. */
+  tellEverything(): void {
+    this.#everything = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,7 +91,7 @@ export class HeartbeatLoop implements AsyncDisposable {
         await this.#beat();
         acknowledged.set(clock.now() / 1000);
         this.#succeeded();
-        await this.#pause(heartbeatMsOf(this.#registered));
+        await this.#pause(this.#moreDamage ? lookMs : heartbeatMsOf(this.#registered));
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#failed(asStorageError(error, "send heartbeat"));
@@ -128,20 +143,47 @@ export class HeartbeatLoop implements AsyncDisposable {
 
   /** What is not among the groups has not changed since a heartbeat that was answered. */
   async #tell(): Promise<void> {
-    const { engines, membership, bootNonce } = this.#parts;
+    const { engines, bootNonce, care } = this.#parts;
     const disks = await Promise.all(engines.map((engine) => this.#report(engine)));
-    const changes = engines.map((engine) => ({ engine, ...engine.changedSince(this.#marks.get(engine) ?? 0) }));
+    const everything = this.#everything;
+    this.#everything = false;
+    const changes = engines.map((engine) => ({
+      engine,
+      ...engine.changedSince(everything ? 0 : (this.#marks.get(engine) ?? 0)),
+    }));
+    const [damaged, verified] = [care.damage.next(), care.verified.next()];
     const { node, credential } = this.#registered;
-    const groups = changes.flatMap((change) => change.groups);
-    const request = { node, credential, bootNonce, sequence: ++this.#sequence, disks, groups };
-    const reply = await this.#unlessStopped(membership.heartbeat(request));
+    const request: HeartbeatRequest = {
+      ...{ node, credential, bootNonce, sequence: ++this.#sequence, disks },
+      groups: changes.flatMap((change) => change.groups),
+      damaged: damaged.copies,
+      verified: verified.groups,
+      scrub: care.scrubStatus(),
+      ...(everything ? { everything } : {}),
+    };
+    const reply = await this.#send(request);
     for (const { engine, mark } of changes) this.#marks.set(engine, mark);
+    damaged.told();
+    verified.told();
+    this.#moreDamage = damaged.more;
+    care.settings.apply(reply.settings);
+    if (reply.everything) this.tellEverything();
     for (const group of reply.seal) await this.#seal(group);
+  }
+
+  /** Until it is answered, nobody may have heard it. */
+  async #send(request: HeartbeatRequest): Promise<HeartbeatReply> {
+    try {
+      return await this.#unlessStopped(this.#parts.membership.heartbeat(request));
+    } catch (error) {
+      if (request.everything) this.#everything = true;
+      throw error;
+    }
   }
 
   /** The server does not know this process: it registers, and tells everything anew. */
   async #register(): Promise<void> {
-    const { registration, renewed, displaced, log } = this.#parts;
+    const { registration, renewed, displaced, care, log } = this.#parts;
     try {
       this.#registered = await this.#unlessStopped(registration.renew());
     } catch (error) {
@@ -149,7 +191,8 @@ export class HeartbeatLoop implements AsyncDisposable {
       throw error;
     }
     renewed(this.#registered);
-    this.#marks.clear();
+    this.#everything = true;
+    care.damage.forget();
     this.#sequence = 0;
     log.info({ node: this.#registered.node }, "registered again");
   }

@@ -8,15 +8,19 @@ import {
   StorageError,
 } from "@cairn/protocol";
 import { DiskEngine, type EngineOptions, initialiseDisk, readDiskIdentity } from "../engine/index.ts";
+import { Bell } from "./bell.ts";
 import { chunkHttp, type NodeServices } from "./chunk-http.ts";
 import { CommandFence } from "./command-fence.ts";
 import { CommandGate } from "./command-gate.ts";
-import { HeartbeatLoop } from "./heartbeat-loop.ts";
+import { DamageLedger } from "./damage-ledger.ts";
+import { type HeartbeatCare, HeartbeatLoop } from "./heartbeat-loop.ts";
+import { LiveSettings } from "./live-settings.ts";
 import { LocalChunkService } from "./local-chunk-service.ts";
 import { LocalNodeCommands } from "./local-node-commands.ts";
 import { disksAreReady, type NamedDisk, nameDisks, newUuid } from "./node-disks.ts";
 import { keyBytes, NodeRegistration, storedRegistration } from "./node-registration.ts";
 import { TokenGate } from "./token-gate.ts";
+import { VerifiedGroups } from "./verified-groups.ts";
 
 export interface StorageNodeOptions {
   readonly env: Env;
@@ -98,7 +102,10 @@ export async function startStorageNode(options: StorageNodeOptions): Promise<Sto
   };
   serve(registered);
   const heartbeat = undo.use(
-    new HeartbeatLoop({ ...env, membership, registration, engines, bootNonce, renewed: serve, displaced }, registered),
+    new HeartbeatLoop(
+      { ...env, membership, registration, engines, bootNonce, care: careOf(env, engines), renewed: serve, displaced },
+      registered,
+    ),
   );
   heartbeat.start();
   log.info({ node: registered.node, url, disks: engines.length }, "storage node is ready");
@@ -123,6 +130,11 @@ function listen(options: StorageNodeOptions, serving: Partial<Serving>): Promise
     bytesInFlightMax: options.bytesInFlightMax ?? bytesInFlightMaxDefault,
   });
   return network.serve(handler, { ...options.listen, requestsMax: options.requestsMax ?? requestsMaxDefault });
+}
+
+function careOf({ clock, log }: Env, engines: readonly DiskEngine[]): HeartbeatCare {
+  const settings = new LiveSettings({ bell: new Bell(clock), log });
+  return { settings, verified: new VerifiedGroups(), damage: new DamageLedger(engines), scrubStatus: () => [] };
 }
 
 function servicesOf(
