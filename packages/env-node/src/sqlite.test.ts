@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Sql } from "@cairn/env";
 import { isKind } from "@cairn/protocol";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { describeSql } from "../../simulator/src/suites/sql-suite.ts";
@@ -41,6 +42,29 @@ test("a read does not wait for a write that is under way", async () => {
   mayEnd();
   await write;
   expect(await database.read((sql) => sql.all("SELECT * FROM item"))).toEqual([{ id: 1 }]);
+});
+
+test("a snapshot of its own sees one state, holds nobody up and lets others run between its statements", async () => {
+  await using database = await openSqlite(file);
+  await database.write(async (sql) => {
+    await sql.run("CREATE TABLE item (id BIGINT PRIMARY KEY)");
+    await sql.run("INSERT INTO item (id) VALUES (1)");
+  });
+  const count = async (sql: Sql): Promise<number> => Number((await sql.get("SELECT COUNT(*) AS n FROM item"))?.["n"]);
+  let written = false;
+  const counts = await database.snapshot!(async (sql) => {
+    const before = await count(sql);
+    await database.write((other) => other.run("INSERT INTO item (id) VALUES (2)"));
+    expect(await database.read(count)).toBe(2);
+    setImmediate(() => {
+      written = true;
+    });
+    return [before, await count(sql)];
+  });
+  expect(counts).toEqual([1, 1]);
+  expect(written).toBe(true);
+  await expect(database.snapshot!((sql) => sql.run("DELETE FROM item"))).rejects.toThrow();
+  expect(await database.snapshot!(count)).toBe(2);
 });
 
 test("a read cannot write", async () => {

@@ -26,14 +26,22 @@ export async function openSqlite(file: string): Promise<SqlDatabase> {
     const reader = new engine(file, { readOnly: true });
     opened.push(reader);
     reader.exec("PRAGMA busy_timeout=5000; PRAGMA cache_size=-32768; PRAGMA query_only=ON");
-    return new SqliteDatabase(writer, reader);
+    return new SqliteDatabase(writer, reader, () => openSnapshot(engine, file));
   } catch (error) {
     for (const connection of opened) connection.close();
     throw translate(error, "open database");
   }
 }
 
+function openSnapshot(engine: Awaited<ReturnType<typeof openEngine>>, file: string): DatabaseSyncInstance {
+  const connection = new engine(file, { readOnly: true });
+  connection.exec("PRAGMA busy_timeout=5000; PRAGMA cache_size=-16384; PRAGMA query_only=ON");
+  return connection;
+}
+
 class SqliteDatabase implements SqlDatabase {
+  readonly #openSnapshot: (() => DatabaseSyncInstance) | undefined;
+  readonly #snapshots = new Set<Promise<unknown>>();
   readonly #writer: SqliteConnection;
   readonly #reader: SqliteConnection;
   readonly #shared: boolean;
@@ -41,7 +49,8 @@ class SqliteDatabase implements SqlDatabase {
   #reading: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(writer: DatabaseSyncInstance, reader: DatabaseSyncInstance) {
+  constructor(writer: DatabaseSyncInstance, reader: DatabaseSyncInstance, openSnapshot?: () => DatabaseSyncInstance) {
+    this.#openSnapshot = openSnapshot;
     this.#writer = new SqliteConnection(writer);
     this.#shared = writer === reader;
     this.#reader = this.#shared ? this.#writer : new SqliteConnection(reader);
@@ -61,6 +70,19 @@ class SqliteDatabase implements SqlDatabase {
     return run;
   }
 
+  async snapshot<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+    if (!this.#openSnapshot) return await this.read(work);
+    const connection = new SqliteConnection(this.#openSnapshot());
+    const run = transaction(connection, "BEGIN", (sql) => work(new YieldingSql(sql)));
+    this.#snapshots.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#snapshots.delete(run);
+      connection.close();
+    }
+  }
+
   durability(): { readonly durable: boolean; readonly words: string } {
     return this.#writer.durability();
   }
@@ -71,7 +93,7 @@ class SqliteDatabase implements SqlDatabase {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#writing, this.#reading]);
+    await Promise.all([this.#writing, this.#reading, ...[...this.#snapshots].map((run) => run.catch(() => undefined))]);
     if (!this.#shared) this.#reader.close();
     this.#writer.checkpoint();
     this.#writer.close();
@@ -92,6 +114,38 @@ async function transaction<Result>(
     if (connection.inTransaction) connection.exec("ROLLBACK");
     throw error;
   }
+}
+
+/** Lets everybody else run after each statement of work that has many. */
+class YieldingSql implements Sql {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  async all<Row = SqlRow>(text: string, ...parameters: readonly SqlValue[]): Promise<Row[]> {
+    await turn();
+    return await this.#sql.all<Row>(text, ...parameters);
+  }
+
+  async get<Row = SqlRow>(text: string, ...parameters: readonly SqlValue[]): Promise<Row | undefined> {
+    await turn();
+    return await this.#sql.get<Row>(text, ...parameters);
+  }
+
+  async run(text: string, ...parameters: readonly SqlValue[]): Promise<number> {
+    await turn();
+    return await this.#sql.run(text, ...parameters);
+  }
+
+  savepoint<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#sql.savepoint(work);
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** One connection and its prepared statements, least recently used first. */

@@ -11,6 +11,11 @@ export interface SqlDatabase extends AsyncDisposable {
   write<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
   /** Runs `work` on one consistent snapshot; never sees uncommitted changes and never waits for writers. */
   read<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
+  /**
+   * Like `read`, for work that takes minutes: it has a connection of its own, so that nobody waits for it, and lets others
+   * run between its statements. What is written meanwhile stays in the engine's log until it ends. Absent: use `read`.
+   */
+  snapshot?<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
   /** Whether a committed transaction survives a power cut, as the engine itself says; the words are for people. */
   durability?(): { readonly durable: boolean; readonly words: string };
 }

@@ -1,8 +1,10 @@
-import type { Counter } from "@cairn/env";
-import type { CollectionStatus } from "@cairn/protocol";
+import type { Counter, Sql } from "@cairn/env";
+import type { CollectionPreview, CollectionStatus } from "@cairn/protocol";
 import { condemn } from "../commit/condemn.ts";
 import type { MaintenanceJob } from "../service/maintenance.ts";
+import { type AuditReport, ReferenceAudit } from "./audit/reference-audit.ts";
 import { CollectionGate, type CollectionHold } from "./collection-gate.ts";
+import { previewCollection } from "./collection-preview.ts";
 import type { CollectionWorld } from "./collection-world.ts";
 import { CondemnedDeletion } from "./condemned-deletion.ts";
 import { countGarbage, type GarbageCounts } from "./garbage-counts.ts";
@@ -28,6 +30,7 @@ const pauseMs = 5;
 /** How often it is looked whether a run is due; the pause between two is a setting. */
 const lookMs = 1000;
 const reconcileLookMs = 5000;
+const auditLookMs = 60_000;
 
 /**
  * Finds what nobody needs and has it deleted: condemns chunks without references after their grace, has every member
@@ -39,6 +42,7 @@ export class Collection {
   readonly #gate: CollectionGate;
   readonly #deletion: CondemnedDeletion;
   readonly #reconcile: ReconcileRounds;
+  readonly #audit: ReferenceAudit;
   readonly #deleted: Counter;
   readonly #deletedBytes: Counter;
   #turn: Promise<unknown> = Promise.resolve();
@@ -51,6 +55,7 @@ export class Collection {
     this.#gate = new CollectionGate(world);
     this.#deletion = new CondemnedDeletion(world, this.#gate);
     this.#reconcile = new ReconcileRounds(world, this.#gate);
+    this.#audit = new ReferenceAudit(world, this.#gate);
     const { metrics } = world.env;
     this.#deleted = metrics.counter("cairn_collect_deleted_chunks_total", "Chunks deleted from all their nodes.");
     this.#deletedBytes = metrics.counter("cairn_collect_deleted_bytes_total", "Bytes of those chunks, each once.");
@@ -61,6 +66,7 @@ export class Collection {
     return [
       { name: "collect", everyMs: lookMs, run: (signal) => this.#runIfDue(signal) },
       { name: "reconcile", everyMs: reconcileLookMs, run: (signal) => this.#compareDue(signal) },
+      { name: "audit", everyMs: auditLookMs, run: (signal) => this.#auditIfDue(signal) },
     ];
   }
 
@@ -72,6 +78,16 @@ export class Collection {
     return this.#inTurn(() => this.#run(signal, { compareAll: true }));
   }
 
+  /** What a run would delete, and why. It asks nodes for lists and changes nothing. */
+  preview(signal: AbortSignal = new AbortController().signal): Promise<CollectionPreview> {
+    return previewCollection(this.#world, { gate: this.#gate, reconcile: this.#reconcile }, signal);
+  }
+
+  /** Counts all references anew and mends them; see ReferenceAudit. */
+  audit(signal: AbortSignal): Promise<AuditReport> {
+    return this.#inTurn(() => this.#audit.run(signal));
+  }
+
   async status(): Promise<CollectionStatus> {
     const { store } = this.#world;
     const hold = await this.#gate.hold();
@@ -81,7 +97,7 @@ export class Collection {
       ...this.#state(hold, counts, unknown),
       inGraceChunks: counts.unreferenced.chunks,
       inGraceBytes: counts.unreferenced.bytes,
-      condemnedChunks: counts.condemned,
+      condemnedChunks: counts.condemned.chunks,
       orphansDeleted: tally.orphansDeleted,
       deletedChunks: tally.deletedChunks,
       deletedBytes: tally.deletedBytes,
@@ -98,7 +114,9 @@ export class Collection {
     if (hold) return hold;
     if (this.#running) return { state: "running", reason: "a run is under way" };
     const waiting =
-      counts.condemned > 0 ? "condemned chunks wait for their nodes or for the end of their lease" : "nothing is due";
+      counts.condemned.chunks > 0
+        ? "condemned chunks wait for their nodes or for the end of their lease"
+        : "nothing is due";
     const kept = unknown > 0 ? `; ${unknown} copies of groups that this cluster does not know are kept` : "";
     return { state: "idle", reason: waiting + kept };
   }
@@ -113,6 +131,14 @@ export class Collection {
   async #compareDue(signal: AbortSignal): Promise<void> {
     if (await this.#gate.hold()) return;
     await this.#inTurn(() => this.#reconcile.run({ all: false }, signal));
+  }
+
+  /** The first one comes when the cluster has been there for as long as the pause between two. */
+  async #auditIfDue(signal: AbortSignal): Promise<void> {
+    const { core, store } = this.#world;
+    if (await this.#gate.hold()) return;
+    const last = await store.database.read(async (sql) => (await readTally(sql)).lastAuditAt || (await madeAt(sql)));
+    if (store.clock.now() - last >= core.settings.get("collect.audit-every")) await this.audit(signal);
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -162,6 +188,11 @@ export class Collection {
     }
     return condemned;
   }
+}
+
+async function madeAt(sql: Sql): Promise<number> {
+  const row = await sql.get<{ value: string }>("SELECT value FROM cluster WHERE name = 'created_at'");
+  return Number(row?.value ?? 0);
 }
 
 function runEvent(run: CollectionRun): Parameters<CollectionWorld["core"]["events"]["tell"]>[0] {

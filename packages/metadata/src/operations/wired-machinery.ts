@@ -6,7 +6,6 @@ import type { Store } from "../sql/store.ts";
 import type { RunningMachinery } from "./machinery.ts";
 import { NodeScrub } from "./node-scrub.ts";
 import type { OperationsWorld } from "./operations-world.ts";
-import { unwiredMachinery } from "./unwired-machinery.ts";
 
 interface WiringWorld {
   readonly env: OperationsWorld["env"];
@@ -19,18 +18,13 @@ interface WiringWorld {
 export function wiredMachinery(world: WiringWorld): RunningMachinery {
   const { core, nodes } = world;
   const { map, health, signer, readiness, scrubs } = core;
-  const { machinery: unwired } = unwiredMachinery();
   const healing = new Healing({ ...world, database: world.store.database });
   const collection = new Collection({ ...world, readiness });
   const scrub = new NodeScrub({ map, health, signer, commandsAt: nodes, reported: () => scrubs.all() });
   return {
     machinery: {
       healing,
-      collection: {
-        ...unwired.collection,
-        status: () => collection.status(),
-        runNow: (signal) => collection.runNow(signal),
-      },
+      collection,
       scrub,
     },
     jobs: [...healing.jobs(), ...collection.jobs()],

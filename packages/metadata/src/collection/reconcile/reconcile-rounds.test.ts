@@ -154,6 +154,15 @@ test("a copy on a disk that is no member becomes extra only while all members ar
   await storage.run(collection);
   expect(await extras(), "a copy is lacking").toEqual([]);
   await sql("UPDATE grp SET copies = 2 WHERE id = ?", chunk!.group);
+  await sql("UPDATE grp_slot SET state = 2 WHERE grp = ? AND disk = ?", chunk!.group, members[0]!.node.disk);
+  await storage.run(collection);
+  expect(await extras(), "a member is about to leave").toEqual([]);
+  await sql("UPDATE grp_slot SET state = 0 WHERE grp = ?", chunk!.group);
+  await members[0]!.node.restart();
+  await members[0]!.node.beat();
+  await storage.run(collection);
+  expect(await extras(), "a member has not told of itself").toEqual([]);
+  await storage.beat();
   await storage.run(collection);
   expect(await extras()).toEqual([{ grp: chunk!.group, disk: stranger.node.disk }]);
   await storage.run(collection);

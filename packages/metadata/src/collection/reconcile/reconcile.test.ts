@@ -165,6 +165,42 @@ test("a chunk that is removed and collected between the listing and the second l
   expect(pages).toBeGreaterThan(1);
 });
 
+test("what a disk lacks is not repaired on it when it is no member any more by the second look", async () => {
+  await using storage = await TestStorage.open();
+  const collection = storage.collection();
+  const { chunks } = await storage.file("a", [1, 4]);
+  const members = membersOf(storage, chunks[0]!);
+  const other = storage.nodes.find((node) => !members.includes(node))!;
+  await lose(members[0]!, chunks[0]!);
+  await storage.beat();
+  let pages = 0;
+  members[0]!.after = async (page) => {
+    const [disk, left] = [other.node.disk, members[0]!.node.disk];
+    if (++pages === 2) {
+      await storage.database.write((sql) => sql.run("UPDATE grp_slot SET disk = ? WHERE disk = ?", disk, left));
+    }
+    return page;
+  };
+  expect(await storage.run(collection)).toMatchObject({ missingCopies: 0 });
+  expect(await repairs(storage)).toEqual([]);
+});
+
+test("several writes of one chunk are told apart wherever the pages of the inventory end", async () => {
+  for (const pageSize of [1, 2, 3, 4]) {
+    await using storage = await TestStorage.open();
+    const collection = storage.collection();
+    for (const node of storage.nodes) node.pageSize = pageSize;
+    const left = [await storage.write(1), await storage.write(1), await storage.write(4)];
+    await storage.file("a", [1, 4, 7]);
+    left.push(await storage.write(1), await storage.write(7));
+    await storage.closeLease();
+    await storage.beat();
+    expect(await storage.run(collection)).toMatchObject({ orphansDeleted: 10, missingCopies: 0 });
+    for (const chunk of left) expect(await storage.copiesOf(chunk)).toBe(0);
+    await storage.expectNothingLost();
+  }
+});
+
 test("an inventory that breaks off in the middle decides nothing", async () => {
   await using storage = await TestStorage.open();
   const collection = storage.collection();

@@ -77,7 +77,7 @@ export class Reconciler {
     const whole = [before, reportedSum(core, copy)].some((sum) => sum && isSameSum(sum, walk.sum));
     const strays = await this.#strays(copy, { node, act, strays: difference.strays }, signal);
     const missing = whole && act ? await this.#missing(copy, { node, difference }, signal) : 0;
-    if (act) await this.#note(copy, { difference, whole, kept: strays.kept, undecided: strays.undecided });
+    if (act) await this.#note(copy, { difference, whole, kept: strays.kept });
     return { orphans: strays.orphans, orphanBytes: strays.bytes, missing, undecided: strays.undecided, skipped: 0 };
   }
 
@@ -165,18 +165,16 @@ export class Reconciler {
     });
   }
 
-  /** Whole only when nothing is left that is to be looked at again. */
+  /** Whole as it will be when only what is named is left: while there is more its digest is another, and it is looked at again. */
   async #note(
     copy: CopyName,
-    found: {
-      readonly difference: CopyDifference;
-      readonly whole: boolean;
-      readonly kept: bigint;
-      readonly undecided: number;
-    },
+    {
+      difference,
+      whole,
+      kept,
+    }: { readonly difference: CopyDifference; readonly whole: boolean; readonly kept: bigint },
   ): Promise<void> {
-    const { difference, whole, kept, undecided } = found;
-    const sound = whole && !difference.cut && difference.missing.length === 0 && undecided === 0;
+    const sound = whole && !difference.cut && difference.missing.length === 0;
     const digest = sound ? spellDigest(difference.namedXor ^ kept) : undefined;
     await this.#checks.note([{ ...copy, digest }], this.#world.store.clock.now());
   }
