@@ -49,7 +49,9 @@ class Leaving implements JobWork {
     if (left.length > 0) {
       const { state, reason } = await healing.repairStatus();
       const halted = state === "paused" || state === "safe-mode" || state === "storm-brake";
-      return { progress, message: halted ? `waiting: ${reason}` : `${left.length} groups are still on ${node}` };
+      const still = `${left.length} groups are still on ${node}`;
+      const why = state === "waiting" ? `${still}; repair waits: ${reason}` : still;
+      return { progress, message: halted ? `waiting: ${reason}` : why };
     }
     if (this.#kind === "drain") return { progress, message: `${node} is empty and may be removed`, end: "done" };
     await healing.setDuty(node, "removed");
