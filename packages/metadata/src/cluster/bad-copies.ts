@@ -105,7 +105,16 @@ export async function queueBadCopy(
     copy.what,
     now,
   );
-  return added > 0;
+  if (added > 0) return true;
+  // A repair that is under way must not take this report for the one that it is about.
+  await sql.run(
+    "UPDATE repair SET created_at = created_at + 1 WHERE grp = ? AND hash = ? AND generation = ? AND disk = ?",
+    copy.group,
+    hash,
+    generation,
+    copy.disk,
+  );
+  return false;
 }
 
 function slotsOf(map: ClusterMap, group: GroupId): readonly DiskId[] {

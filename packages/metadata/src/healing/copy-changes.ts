@@ -1,4 +1,4 @@
-import { asStorageError, type DiskId, type GroupId } from "@cairn/protocol";
+import { type DiskId, type GroupId, isKind } from "@cairn/protocol";
 import type { GroupRecord, GroupSlot } from "../cluster/cluster-map.ts";
 import { compareCopy } from "./copy-comparison.ts";
 import { isGood, type Standings, standingsOf } from "./disk-standing.ts";
@@ -35,12 +35,12 @@ export class CopyChanges {
     const drop = group.slots.filter((slot) => !keep.includes(slot)).map((slot) => slot.disk);
     if (copies === group.copies && drop.length === 0) return true;
     const { epoch } = group;
-    if (drop.length > 0 && !(await this.#allHold(group, keep))) return false;
     try {
+      if (drop.length > 0 && !(await this.#allHold(group, keep))) return false;
       await membership.setCopies(id, { copies, drop, epoch });
       return true;
     } catch (error) {
-      if (asStorageError(error, "change copies").kind === "conflict") return false;
+      if (isKind(error, "conflict", "unavailable", "overloaded")) return false;
       throw error;
     }
   }

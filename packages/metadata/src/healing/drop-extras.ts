@@ -60,7 +60,7 @@ export class DropExtras {
       return await this.#drop(extra, signal);
     } catch (thrown) {
       const error = asStorageError(thrown, "drop copy");
-      if (error.kind === "stale" || error.kind === "internal") throw error;
+      if (error.kind === "stale") throw error;
       if (!isKind(error, "conflict", "unavailable", "overloaded", "cancelled")) {
         const { group, disk } = extra;
         this.#parts.world.env.log.warn({ err: error, group, disk }, "a copy could not be dropped and stays for now");

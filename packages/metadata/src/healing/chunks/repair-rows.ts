@@ -10,6 +10,8 @@ export interface RepairRow {
   readonly disk: DiskId | 0;
   readonly reason: RepairReason;
   readonly priority: number;
+  /** Wall clock ms; rises when it is reported again. */
+  readonly createdAt: number;
   readonly chunk: NeededChunk;
   /** False: the chunk was deleted or written anew since, and nobody needs this repair. */
   readonly needed: boolean;
@@ -27,6 +29,7 @@ interface Row {
   readonly generation: number;
   readonly disk: number;
   readonly reason: RepairReason;
+  readonly created_at: number;
   readonly length: number | null;
   readonly state: number | null;
 }
@@ -53,7 +56,7 @@ export async function repairPage(
 ): Promise<RepairRow[]> {
   const place = after ? [after.chunk.hash, after.chunk.generation, after.disk] : [new Uint8Array(0), 0, 0];
   const rows = await sql.all<Row>(
-    `SELECT repair.hash, repair.generation, repair.disk, repair.reason, chunk.length, chunk.state
+    `SELECT repair.hash, repair.generation, repair.disk, repair.reason, repair.created_at, chunk.length, chunk.state
      FROM repair LEFT JOIN chunk ON chunk.hash = repair.hash AND chunk.generation = repair.generation AND chunk.grp = repair.grp
      WHERE repair.grp = ? AND repair.priority = ? AND (repair.hash, repair.generation, repair.disk) > (?, ?, ?)
      ORDER BY repair.hash, repair.generation, repair.disk LIMIT ?`,
@@ -67,6 +70,7 @@ export async function repairPage(
     disk: row.disk as DiskId | 0,
     reason: row.reason,
     priority: unit.priority,
+    createdAt: row.created_at,
     chunk: {
       id: chunkIdFromHash(row.hash),
       hash: row.hash,
@@ -77,14 +81,16 @@ export async function repairPage(
   }));
 }
 
+/** Takes away rows as they were read; one that was reported again since stays. */
 export async function deleteRepairs(sql: Sql, rows: readonly RepairRow[]): Promise<void> {
-  for (const { group, disk, chunk } of rows) {
+  for (const { group, disk, chunk, createdAt } of rows) {
     await sql.run(
-      "DELETE FROM repair WHERE grp = ? AND hash = ? AND generation = ? AND disk = ?",
+      "DELETE FROM repair WHERE grp = ? AND hash = ? AND generation = ? AND disk = ? AND created_at = ?",
       group,
       chunk.hash,
       chunk.generation,
       disk,
+      createdAt,
     );
   }
 }

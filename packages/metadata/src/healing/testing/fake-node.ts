@@ -40,6 +40,8 @@ export class FakeNode implements NodeCommandService {
   pageSize = 3;
   /** Called before a command is carried out: may wait or throw. */
   before: (command: FakeCommand, detail: unknown) => Promise<void> = async () => undefined;
+  /** Called when a command was carried out: may wait, or throw as when the answer is lost. */
+  after: (command: FakeCommand, detail: unknown) => Promise<void> = async () => undefined;
   readonly #cluster: TestCluster;
   readonly #peers: () => readonly FakeNode[];
   #highest = 0;
@@ -66,12 +68,15 @@ export class FakeNode implements NodeCommandService {
 
   async copyIn(order: CopyOrder, command: string): Promise<readonly Outcome<CopyResult>[]> {
     await this.#begin("copyIn", order, command);
-    return order.chunks.map((wanted) => this.#copyOne(order, wanted));
+    const outcomes = order.chunks.map((wanted) => this.#copyOne(order, wanted));
+    await this.after("copyIn", order);
+    return outcomes;
   }
 
   async dropGroup(group: GroupId, disk: number, command: string): Promise<void> {
     await this.#begin("dropGroup", { group, disk }, command);
     this.groups.delete(group);
+    await this.after("dropGroup", { group, disk });
   }
 
   async inventory(group: GroupId, cursor: string | undefined, command: string): Promise<InventoryPage> {

@@ -1,7 +1,8 @@
 import type { ClusterEvent, CommittedChunk, DiskId, Entry, GroupId, NodeId } from "@cairn/protocol";
 import { expect } from "vitest";
 import type { WrittenChunk } from "../../contracts.ts";
-import type { TestCluster } from "../../service/testing/test-cluster.ts";
+import type { ClusterCore } from "../../service/cluster-core.ts";
+import type { TestCluster, TestNode } from "../../service/testing/test-cluster.ts";
 import type { SettingName } from "../../settings/setting-list.ts";
 import { TestMetadata, type TestMetadataOptions } from "../../sql/testing/test-metadata.ts";
 import { Healing } from "../healing.ts";
@@ -14,6 +15,8 @@ export class TestHealing implements AsyncDisposable {
   readonly metadata: TestMetadata;
   readonly nodes: FakeNode[];
   healing: Healing;
+  readonly #running = new Map<string, Promise<unknown>>();
+  readonly #failures: unknown[] = [];
 
   private constructor(metadata: TestMetadata, nodes: FakeNode[]) {
     this.metadata = metadata;
@@ -24,7 +27,16 @@ export class TestHealing implements AsyncDisposable {
   static async open(
     options: TestMetadataOptions & { readonly settings?: Partial<Record<SettingName, number>> } = {},
   ): Promise<TestHealing> {
-    const metadata = await TestMetadata.open(options);
+    // Those of the metadata server that runs now: a restart makes new ones.
+    let core: () => ClusterCore = () => {
+      throw new Error("not open");
+    };
+    const metadata = await TestMetadata.open({
+      leases: { assertOpen: (sql, lease) => core().leases.assertOpen(sql, lease) },
+      receipts: { judge: (sql, chunk, copies) => core().receipts.judge(sql, chunk, copies) },
+      ...options,
+    });
+    core = () => metadata.cluster.core;
     const nodes: FakeNode[] = [];
     for (const node of metadata.nodes) nodes.push(new FakeNode(metadata.cluster, node, () => nodes));
     const test = new TestHealing(metadata, nodes);
@@ -54,6 +66,8 @@ export class TestHealing implements AsyncDisposable {
     if (!node) throw new Error("no node");
     const fake = new FakeNode(this.cluster, node, () => this.nodes);
     this.nodes.push(fake);
+    // Its receipts count as those of the others.
+    (this.metadata.nodes as TestNode[]).push(node);
     await fake.beat();
     return fake;
   }
@@ -99,17 +113,52 @@ export class TestHealing implements AsyncDisposable {
     }
   }
 
+  /** Begins a round of every job whose last one has ended, and lets all go as far as they get at this moment. */
   async round(): Promise<void> {
-    await this.healing.moveGroups();
-    await this.healing.repairChunks(never);
-    await this.healing.dropExtras(never);
-    // The tasks of moves have no timers of their own: a few turns let them come to an end or to a held command.
-    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    this.#begin("move", () => this.healing.moveGroups());
+    this.#begin("repair", () => this.healing.repairChunks(never));
+    this.#begin("drop", () => this.healing.dropExtras(never));
+    await this.settle();
+    const [failure] = this.#failures.splice(0);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Lets everything go on that waits for no time. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #begin(name: string, work: () => Promise<unknown>): void {
+    if (this.#running.has(name)) return;
+    const running = work()
+      .catch((error: unknown) => void this.#failures.push(error))
+      .finally(() => this.#running.delete(name));
+    this.#running.set(name, running);
+  }
+
+  /** What a promise comes to, with time passing as long as it takes. */
+  async during<Result>(promise: Promise<Result>): Promise<Result> {
+    let ended = false;
+    const ending = promise.finally(() => {
+      ended = true;
+    });
+    ending.catch(() => undefined);
+    await this.settle();
+    while (!ended) {
+      await this.cluster.clock.advance(500);
+      await this.settle();
+    }
+    return ending;
+  }
+
+  /** Ends all work, as a metadata server that stops does. */
+  async #stop(): Promise<void> {
+    await this.during(Promise.all([this.healing[Symbol.asyncDispose](), ...this.#running.values()]));
   }
 
   /** A new metadata server over the same database. */
   async restart(): Promise<void> {
-    await this.healing[Symbol.asyncDispose]();
+    await this.#stop();
     await this.cluster.start();
     this.healing = this.#newHealing();
     for (const { node } of this.nodes) if (!this.nodeOf(node.disk).away) await node.restart();
@@ -169,7 +218,7 @@ export class TestHealing implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.healing[Symbol.asyncDispose]();
+    await this.#stop();
     await this.metadata[Symbol.asyncDispose]();
   }
 
