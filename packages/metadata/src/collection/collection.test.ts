@@ -201,13 +201,14 @@ test("a leader that was overtaken neither condemns nor forgets", async () => {
   await using storage = await TestStorage.open();
   const { cluster } = storage.metadata;
   const collection = storage.collection();
-  const { entry } = await storage.file("a", [1]);
+  const { entry, chunks } = await storage.file("a", [1]);
   await storage.closeLease();
   await storage.remove(entry);
   await storage.pass(day + 1);
   await cluster.start();
   expect((await failureOf(storage.run(collection))).kind).toBe("stale");
-  expect(await storage.rows("SELECT * FROM condemned")).toEqual([]);
+  expect(await storage.rows("SELECT state FROM chunk")).toEqual([{ state: 0 }]);
+  expect(await storage.copiesOf(chunks[0]!)).toBe(2);
 });
 
 test("a wall clock that is set forward shortens no grace", async () => {

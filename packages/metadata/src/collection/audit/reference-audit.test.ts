@@ -34,13 +34,14 @@ test("references of versions, long manifests, half-removed files and open upload
   await metadata.file("long", long);
   const removed = await metadata.file(
     "removed",
-    Array.from({ length: 1000 }, (_, index) => 5 + (index % 900)),
+    Array.from({ length: 1024 }, (_, index) => 5 + (index % 900)),
   );
   const upload = await metadata.uploads.create(metadata.commitId(), metadata.request("u", []).target);
   const chunks = [1, 700, 701].map((content) => metadata.written(content));
   const part = { commit: metadata.commitId(), lease: metadata.lease.id, upload: upload.id, part: 0, chunks };
   await metadata.uploads.putPart(part);
   await metadata.namespace.remove(metadata.commitId(), removed.id);
+  expect(await storage.rows("SELECT cursor FROM doomed")).toHaveLength(1);
   await audit(storage.database);
   const before = await refs(storage);
   expect(await auditOf(storage, 100)).toMatchObject({ raised: 0, lowered: 0, suspected: 0, lost: 0 });

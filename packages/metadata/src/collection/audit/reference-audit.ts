@@ -156,17 +156,16 @@ async function raise(tx: Transaction, { hash, difference }: Miscount): Promise<b
   return false;
 }
 
-/** Of the same write that both audits saw, and never below nothing. */
-async function lower(tx: Transaction, { hash, generation, difference }: Miscount): Promise<boolean> {
+/** Never below nothing. */
+async function lower(tx: Transaction, { hash, difference }: Miscount): Promise<boolean> {
   const [row] = await tx.returning<MendedRow>(
     `UPDATE chunk SET zero_at = CASE WHEN refs + ? = 0 THEN ? ELSE zero_at END, refs = refs + ?
-     WHERE hash = ? AND generation = ? AND state <> 1 AND refs < ${stickyReferences} AND refs + ? >= 0
+     WHERE hash = ? AND refs < ${stickyReferences} AND refs + ? >= 0
      RETURNING refs, grp, length, state, generation`,
     difference,
     tx.now,
     difference,
     hash,
-    generation,
     difference,
   );
   if (row?.refs === 0) tx.addGroupUsage(row.grp as GroupId, { chunks: -1, bytes: -row.length });
