@@ -69,7 +69,7 @@ export async function checkCluster(folders: ClusterFolders, options: FsckOptions
   const disks = await database.read((snapshot) => findDisks(snapshot, folders.disks, { findings, partial }));
 
   const groups = await database.read((snapshot) => groupsOf(snapshot, disks));
-  const check = new GroupCheck(database, disks, { depth, partial, secondLookMs, signal, pulse });
+  const check = new GroupCheck(database, disks, { depth, partial, secondLookMs, limit, signal, pulse });
   const affected = new AffectedChunks();
   pulse.begin("segments", groups.length);
   for (const group of groups) {

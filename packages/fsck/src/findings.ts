@@ -117,11 +117,16 @@ export class Findings {
   }
 
   add({ kind, message, details = {}, bytes = 0, count = 1 }: Suspicion): void {
-    const total = this.#totals.get(kind) ?? { count: 0, bytes: 0 };
-    this.#totals.set(kind, { count: total.count + count, bytes: total.bytes + bytes });
+    this.count(kind, bytes, count);
     const kept = this.#kept.get(kind) ?? [];
     if (kept.length < this.#limit) kept.push({ kind, level: findingLevels[kind], message, details });
     this.#kept.set(kind, kept);
+  }
+
+  /** Without a word: for what is beyond the limit anyway. */
+  count(kind: FindingKind, bytes: number, count: number = 1): void {
+    const total = this.#totals.get(kind) ?? { count: 0, bytes: 0 };
+    this.#totals.set(kind, { count: total.count + count, bytes: total.bytes + bytes });
   }
 
   /** In the order of the list of kinds, the worst first. */

@@ -21,19 +21,19 @@ export interface AffectedFiles {
 }
 
 /** A chunk that lacks copies. */
-interface ShortChunk {
+export interface AffectedChunk {
   readonly hash: Uint8Array;
   readonly lost: boolean;
 }
 
 /** Chunks whose files are named; what lacks copies beyond this many is counted and not named. */
-const chunksMax = 200_000;
+const chunksMax = 100_000;
 
 /** Gathers chunks that lack copies, and finds out whose they are: one pass over all manifests. */
 export class AffectedChunks {
-  readonly #chunks: ShortChunk[] = [];
+  readonly #chunks: AffectedChunk[] = [];
 
-  add(chunks: readonly ShortChunk[]): void {
+  add(chunks: readonly AffectedChunk[]): void {
     const room = chunksMax - this.#chunks.length;
     for (const chunk of chunks.slice(0, room)) this.#chunks.push(chunk);
   }

@@ -1,6 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import type { DatabaseSyncInstance, DatabaseSync as PhotostructureDatabase } from "@photostructure/sqlite";
+import type {
+  DatabaseSyncInstance,
+  DatabaseSync as PhotostructureDatabase,
+  StatementSyncInstance,
+} from "@photostructure/sqlite";
 import { FsckError } from "../fsck-error.ts";
 
 export type Value = string | number | null | Uint8Array;
@@ -10,7 +14,7 @@ export interface Snapshot {
   all<Row>(text: string, ...values: readonly Value[]): readonly Row[];
   get<Row>(text: string, ...values: readonly Value[]): Row | undefined;
   /** Row by row, however many there are. */
-  rows<Row>(text: string, ...values: readonly Value[]): IterableIterator<Row>;
+  rows<Row>(text: string, ...values: readonly Value[]): Iterable<Row>;
 }
 
 /**
@@ -60,6 +64,8 @@ export class MetadataDatabase {
           })
         : cause;
     } finally {
+      // A binding may close a connection later, when its statements are collected: the moment it holds ends here.
+      if (connection.isTransaction) connection.exec("ROLLBACK");
       connection.close();
     }
   }
@@ -80,12 +86,26 @@ export function hasTable(snapshot: Snapshot, table: string): boolean {
 }
 
 function snapshotOf(connection: DatabaseSyncInstance): Snapshot {
+  const held = new Set<StatementSyncInstance>();
   return {
     all: <Row>(text: string, ...values: readonly Value[]) => connection.prepare(text).all(...values) as Row[],
     get: <Row>(text: string, ...values: readonly Value[]) => connection.prepare(text).get(...values) as Row | undefined,
-    rows: <Row>(text: string, ...values: readonly Value[]) =>
-      connection.prepare(text).iterate(...values) as IterableIterator<Row>,
+    rows: <Row>(text: string, ...values: readonly Value[]) => rowsOf<Row>(connection.prepare(text), values, held),
   };
+}
+
+/** The binding ends an iteration when its statement is collected as garbage: it is held for as long. */
+function* rowsOf<Row>(
+  statement: StatementSyncInstance,
+  values: readonly Value[],
+  held: Set<StatementSyncInstance>,
+): Generator<Row, undefined> {
+  held.add(statement);
+  try {
+    yield* statement.iterate(...values) as IterableIterator<Row>;
+  } finally {
+    held.delete(statement);
+  }
 }
 
 function stateOf(file: string): string {

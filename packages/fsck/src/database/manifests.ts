@@ -57,7 +57,7 @@ export interface ManifestPage {
 }
 
 /** The pages of a long manifest in order. */
-export function pagesOf(snapshot: Snapshot, version: Uint8Array): IterableIterator<ManifestPage> {
+export function pagesOf(snapshot: Snapshot, version: Uint8Array): Iterable<ManifestPage> {
   return snapshot.rows<ManifestPage>(
     "SELECT page, first_chunk, first_byte, data FROM manifest_page WHERE version = ? ORDER BY page",
     version,

@@ -1,19 +1,35 @@
 import { join } from "node:path";
+import type { AffectedChunk } from "../database/affected-files.ts";
 import type { MetadataDatabase } from "../database/database.ts";
 import type { Findings } from "../findings.ts";
 import type { Pulse } from "../pulse.ts";
 import { type DiskFolder, namesIn } from "../segments/disk-folder.ts";
 import type { Depth } from "../segments/layout.ts";
 import { DiskCopy } from "./disk-copy.ts";
-import { readGroup } from "./group-rows.ts";
-import { deletedElsewhere, type GroupVerdict, judgeGroup, laggingSize, type ShortChunk } from "./group-verdict.ts";
+import { type GroupRows, readGroup } from "./group-rows.ts";
+import {
+  deletedElsewhere,
+  type GroupVerdict,
+  judgeGroup,
+  laggingSize,
+  type ShortChunk,
+  type Sight,
+  tellShort,
+} from "./group-verdict.ts";
 
 export interface GroupCheckOptions {
   readonly depth: Depth;
   readonly partial: boolean;
   /** Wait before what looks wrong is looked at a second time. */
   readonly secondLookMs: number;
+  /** Chunks of a group that are told in words. */
+  readonly limit: number;
   readonly signal: AbortSignal;
+}
+
+interface Look extends GroupVerdict {
+  readonly rows: GroupRows;
+  readonly copies: readonly DiskCopy[];
 }
 
 /** How often files that vanish while they are read are looked for again. */
@@ -28,6 +44,7 @@ export class GroupCheck {
   readonly #disks: readonly DiskFolder[];
   readonly #options: GroupCheckOptions;
   readonly #pulse: Pulse;
+  readonly #sight: Sight;
   #records = 0;
 
   constructor(
@@ -39,6 +56,7 @@ export class GroupCheck {
     this.#disks = disks;
     this.#options = options;
     this.#pulse = pulse;
+    this.#sight = { partial: options.partial, seen: new Set(disks.map(({ disk }) => disk)) };
   }
 
   /** Records that were read, each look counted once. */
@@ -47,21 +65,32 @@ export class GroupCheck {
   }
 
   /** Adds what is found to `findings`; tells the chunks that lack copies. */
-  async check(group: number, findings: Findings): Promise<readonly ShortChunk[]> {
-    let { verdict, records } = await this.#look(group);
-    const suspected = new Set(verdict.suspicions.flatMap(({ key }) => key ?? []));
+  async check(group: number, findings: Findings): Promise<readonly AffectedChunk[]> {
+    let look = await this.#look(group);
+    const suspected = keysOf(look);
     if (suspected.size > 0) {
       await this.#pulse.wait(this.#options.secondLookMs);
-      ({ verdict, records } = await this.#look(group));
+      look = await this.#look(group);
     }
-    this.#records += records;
-    for (const suspicion of verdict.suspicions) {
+    for (const suspicion of look.suspicions) {
       if (suspicion.key === undefined || suspected.has(suspicion.key)) findings.add(suspicion);
     }
-    return verdict.short;
+    this.#records += look.copies.reduce((sum, copy) => sum + copy.live.records, 0);
+    const { hashes } = look.rows.chunks;
+    const short = look.short.filter(({ index }) => suspected.has(hashes.hexAt(index)));
+    this.#tell(look, short, findings);
+    return short.map(({ index, lost }) => ({ hash: Uint8Array.from(hashes.at(index)), lost }));
   }
 
-  async #look(group: number): Promise<{ verdict: GroupVerdict; records: number }> {
+  /** The first ones in words, the others as a sum: a lost disk may lack a hundred thousand chunks of a group. */
+  #tell({ rows, copies }: Look, short: readonly ShortChunk[], findings: Findings): void {
+    for (const [index, chunk] of short.entries()) {
+      if (index < this.#options.limit) findings.add(tellShort(rows, copies, { ...chunk, sight: this.#sight }));
+      else findings.count(chunk.lost ? "chunk-lost" : "chunk-short", rows.chunks.lengths[chunk.index] ?? 0);
+    }
+  }
+
+  async #look(group: number): Promise<Look> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#lookOnce(group);
@@ -73,7 +102,7 @@ export class GroupCheck {
     }
   }
 
-  async #lookOnce(group: number): Promise<{ verdict: GroupVerdict; records: number }> {
+  async #lookOnce(group: number): Promise<Look> {
     // The rows first: whatever they need was on the disks before it was committed.
     const rows = await this.#database.read((snapshot) => readGroup(snapshot, group));
     const copies: DiskCopy[] = [];
@@ -85,10 +114,14 @@ export class GroupCheck {
       copies.push(await DiskCopy.read(disk, rows, { depth, signal, tell }));
       await this.#pulse.pause();
     }
-    const seen = new Set(this.#disks.map(({ disk }) => disk));
-    const verdict = judgeGroup(rows, copies, { partial: this.#options.partial, seen });
+    const verdict = judgeGroup(rows, copies, this.#sight);
     const suspicions = [...verdict.suspicions, ...deletedElsewhere(rows, copies), ...laggingSize(rows, copies)];
-    const records = copies.reduce((sum, copy) => sum + copy.live.records, 0);
-    return { verdict: { ...verdict, suspicions }, records };
+    return { rows, copies, suspicions, short: verdict.short };
   }
+}
+
+/** What is told only when a second look finds it again: keys of findings and the names of chunks. */
+function keysOf({ rows, suspicions, short }: Look): ReadonlySet<string> {
+  const chunks = short.map(({ index }) => rows.chunks.hashes.hexAt(index));
+  return new Set([...suspicions.flatMap(({ key }) => key ?? []), ...chunks]);
 }

@@ -12,7 +12,8 @@ export interface Sight {
 
 /** A chunk that versions need and that has fewer good copies than it should. */
 export interface ShortChunk {
-  readonly hash: Uint8Array;
+  /** Its place in the rows of the group. */
+  readonly index: number;
   readonly lost: boolean;
 }
 
@@ -27,21 +28,18 @@ export function judgeGroup(rows: GroupRows, copies: readonly DiskCopy[], sight: 
   const suspicions: Suspicion[] = [...membership(rows), ...copies.flatMap((copy) => [...surplusOf(rows, copy)])];
   const short: ShortChunk[] = [];
   const lacking = new Map<number, Record<CopyState, number> & { bytes: number }>();
-  const wanted = rows.row?.copies ?? 1;
   const { hashes, lengths, references, states } = rows.chunks;
   let [idle, idleBytes] = [0, 0];
   for (let index = 0; index < hashes.count; index++) {
     if (states[index] === chunkState.condemned) continue;
     const stand = standOf(rows, copies, { index, sight });
-    if (stand.nodes >= wanted && states[index] === chunkState.live) continue;
+    if (stand.nodes >= wantedCopies(rows) && states[index] === chunkState.live) continue;
     const bytes = lengths[index] ?? 0;
     if (references[index] === 0) {
       if (states[index] === chunkState.live) [idle, idleBytes] = [idle + 1, idleBytes + bytes];
       continue;
     }
-    const lost = stand.nodes === 0 || states[index] === chunkState.lost;
-    short.push({ hash: hashes.at(index).slice(), lost });
-    suspicions.push(tellShort(rows, { index, wanted, lost, ...stand }));
+    short.push({ index, lost: stand.nodes === 0 || states[index] === chunkState.lost });
     for (const [disk, state] of stand.without) {
       const sum = lacking.get(disk) ?? { absent: 0, deleted: 0, damaged: 0, good: 0, bytes: 0 };
       sum[state]++;
@@ -50,11 +48,15 @@ export function judgeGroup(rows: GroupRows, copies: readonly DiskCopy[], sight: 
     }
   }
   if (idle > 0) {
-    const message = `group ${rows.id}: ${idle} chunks that no version needs now have fewer than ${wanted} copies`;
+    const message = `group ${rows.id}: ${idle} chunks that no version needs now have fewer copies than they should`;
     suspicions.push({ kind: "idle-short", message, count: idle, bytes: idleBytes, details: { group: rows.id } });
   }
   suspicions.push(...tellLacking(rows, lacking), ...copies.flatMap((copy) => [...tellFaults(rows, copy, copies)]));
   return { suspicions, short };
+}
+
+function wantedCopies({ row }: GroupRows): number {
+  return row?.copies ?? 1;
 }
 
 interface Stand {
@@ -83,11 +85,14 @@ function standOf(
   return { nodes: nodes.size, without, elsewhere: elsewhere.map((copy) => copy.disk.disk) };
 }
 
-function tellShort(
+/** One chunk that lacks copies, in words. */
+export function tellShort(
   rows: GroupRows,
-  it: Stand & { readonly index: number; readonly wanted: number; readonly lost: boolean },
+  copies: readonly DiskCopy[],
+  { index, lost, sight }: ShortChunk & { readonly sight: Sight },
 ): Suspicion {
-  const { index, wanted, lost, nodes } = it;
+  const it = standOf(rows, copies, { index, sight });
+  const [wanted, { nodes }] = [wantedCopies(rows), it];
   const chunk = rows.chunks.hashes.hexAt(index);
   const places = [...it.without].map(([disk, state]) => `disk ${disk}: ${state}`).join(", ");
   const others =
@@ -95,7 +100,6 @@ function tellShort(
   const marked = rows.chunks.states[index] === chunkState.lost ? ", and its row says that it is lost" : "";
   return {
     kind: lost ? "chunk-lost" : "chunk-short",
-    key: `chunk ${chunk}`,
     message: `chunk ${chunk} of group ${rows.id} has ${nodes} of ${wanted} copies${marked} (${places || "too few members"})${others}`,
     bytes: rows.chunks.lengths[index] ?? 0,
     details: {
