@@ -31,26 +31,15 @@ export class WrittenSegment {
   }
 
   /** Appends a record of any kind and tells where it stands. */
-  record({
-    type,
-    payload,
-    generation,
-    hash,
-  }: {
-    type: number;
-    payload: Uint8Array;
-    generation: number;
-    hash: Uint8Array;
+  record(it: {
+    readonly type: number;
+    readonly payload: Uint8Array;
+    readonly generation: number;
+    readonly hash: Uint8Array;
+    readonly group?: number;
   }): number {
     const offset = this.length;
-    this.#parts.push(recordOf({ type, payload, generation, hash, group: 3 }));
-    return offset;
-  }
-
-  /** Appends bytes that are no record. */
-  raw(bytes: Uint8Array): number {
-    const offset = this.length;
-    this.#parts.push(Buffer.from(bytes));
+    this.#parts.push(recordOf({ group: 3, ...it }));
     return offset;
   }
 }
