@@ -13,6 +13,8 @@ export interface ClusterOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Where a part keeps its data. Default: a folder of the row's own. */
   readonly placeOf?: (name: string) => string;
+  /** A disk's folder apart from the rest of a node's data. Default: within it. */
+  readonly diskOf?: (name: string) => string | undefined;
   /** Whether all go through fault proxies: clients and the metadata server to nodes, nodes and clients to metadata. */
   readonly proxied?: boolean;
   /** Program and environment that parts are started with. */
@@ -89,7 +91,7 @@ export class FaultCluster {
 
   /** The folder that a node's disk is. */
   diskOf(name: string): string {
-    return join(this.placeOf(name), "node", "disk");
+    return this.#options.diskOf?.(name) ?? join(this.placeOf(name), "node", "disk");
   }
 
   hostOf(name: string): string {
@@ -125,6 +127,8 @@ export class FaultCluster {
       proxy.target = { host: "127.0.0.1", port };
       listen.push("--port", String(port), "--advertise", proxy.url);
     }
+    const disk = this.#options.diskOf?.(name);
+    if (disk !== undefined) listen.push("--disk", disk);
     const joining = ["--metadata", this.metadataUrl, "--join", secret, "--name", name];
     return this.process(name, ["server", "node", "--data", this.placeOf(name), ...joining, ...listen, ...extra]);
   }

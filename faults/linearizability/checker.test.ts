@@ -93,7 +93,7 @@ describe("random histories of 12 clients and 300 calls", () => {
       const answer: Answer = kind === "get" ? { kind: "value", value } : done ? { kind: "done" } : { kind: "refused" };
       if (done && kind !== "get") value = kind === "delete" ? undefined : next;
       const call = (kind === "cas" ? { kind, expected, value: next } : { kind, value: next }) as Call;
-      const lost = kind !== "get" && chance() < 0.02;
+      const lost = kind !== "get" && chance() < 0.05;
       return { key: "k", client, call, begin, end, answer: lost ? { kind: "unknown" } : answer };
     });
   }

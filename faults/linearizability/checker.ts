@@ -58,7 +58,7 @@ class Search {
   readonly #operations: readonly Operation[];
   readonly #head: Event;
   readonly #tried = new Set<string>();
-  readonly #placed: { readonly event: Event; readonly before: Value }[] = [];
+  readonly #placed: { readonly event: Event; readonly before: Value; readonly chosen: boolean }[] = [];
   /** One bit for each call that has its place. */
   #bits = 0n;
   #value: Value;
@@ -72,19 +72,22 @@ class Search {
   }
 
   run(stepsMax: number): Verdict {
+    this.#placeWhatChangesNothing();
     let event = this.#head.next;
     for (let steps = 0; this.#answersLeft > 0; steps++) {
       if (steps > stepsMax) return "undecided";
       if (event?.isCall) {
-        event = this.#place(event) ? this.#head.next : event.next;
+        if (this.#place(event)) {
+          this.#placeWhatChangesNothing();
+          event = this.#head.next;
+        } else event = event.next;
         continue;
       }
-      // A return whose call has no place yet: the last call that was placed must go elsewhere.
+      // A return whose call has no place yet: the last call that was placed by choice must go elsewhere.
       if (event) this.#noteStuck(event);
-      const last = this.#placed.pop();
+      const last = this.#takeBackChoice();
       if (!last) return "violation";
-      this.#takeBack(last.event, last.before);
-      event = last.event.next;
+      event = last.next;
     }
     return "linearizable";
   }
@@ -100,6 +103,7 @@ class Search {
     return [`no order fits; the value would be ${value ?? "nothing"} when ${spell(event.operation)}`, ...near];
   }
 
+  /** A choice: a call that changes the value goes next, unless that was tried from here before. */
   #place(event: Event): boolean {
     const outcome = step(event.operation, this.#value);
     if (!outcome) return false;
@@ -107,15 +111,39 @@ class Search {
     const seen = `${bits.toString(36)} ${outcome.next ?? ""}`;
     if (this.#tried.has(seen)) return false;
     this.#tried.add(seen);
-    this.#placed.push({ event, before: this.#value });
-    this.#bits = bits;
-    this.#value = outcome.next;
+    this.#put(event, { next: outcome.next, chosen: true });
+    return true;
+  }
+
+  /**
+   * No choice: a call that fits the present value and leaves it as it is may go first in every order that works, because
+   * no other call notices.
+   */
+  #placeWhatChangesNothing(): void {
+    for (let event = this.#head.next; event?.isCall; event = event.next) {
+      const outcome = event.answered && step(event.operation, this.#value);
+      if (outcome && outcome.next === this.#value) this.#put(event, { next: outcome.next, chosen: false });
+    }
+  }
+
+  #put(event: Event, { next, chosen }: { next: Value; chosen: boolean }): void {
+    this.#placed.push({ event, before: this.#value, chosen });
+    this.#bits |= 1n << BigInt(event.index);
+    this.#value = next;
     unlink(event);
     if (event.answered) {
       unlink(event.answered);
       this.#answersLeft--;
     }
-    return true;
+  }
+
+  /** Back to before the last choice; answers the call that was chosen. */
+  #takeBackChoice(): Event | undefined {
+    for (let last = this.#placed.pop(); last; last = this.#placed.pop()) {
+      this.#takeBack(last.event, last.before);
+      if (last.chosen) return last.event;
+    }
+    return undefined;
   }
 
   #takeBack(event: Event, before: Value): void {

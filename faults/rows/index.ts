@@ -1,5 +1,25 @@
 import type { Row } from "../run/row.ts";
+import { clientRows } from "./clients.ts";
+import { damageRows } from "./damage.ts";
+import { databaseRows } from "./database.ts";
+import { diskFaultRows } from "./disk-faults.ts";
+import { identityRows } from "./identity.ts";
 import { killRows } from "./kills.ts";
+import { networkRows } from "./network.ts";
+import { partitionRows } from "./partitions.ts";
+import { powerLossRows } from "./power-loss.ts";
+import { raceRows } from "./races.ts";
 
 /** Every row, in the order of the fault table. */
-export const rows: readonly Row[] = [...killRows].sort((a, b) => a.id.localeCompare(b.id, "en"));
+export const rows: readonly Row[] = [
+  ...killRows,
+  ...powerLossRows,
+  ...diskFaultRows,
+  ...damageRows,
+  ...raceRows,
+  ...networkRows,
+  ...partitionRows,
+  ...clientRows,
+  ...identityRows,
+  ...databaseRows,
+].sort((a, b) => a.id.localeCompare(b.id, "en"));
