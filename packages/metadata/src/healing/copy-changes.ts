@@ -4,6 +4,7 @@ import { compareCopy } from "./copy-comparison.ts";
 import { isGood, type Standings, standingsOf } from "./disk-standing.ts";
 import type { GroupMembership } from "./group-membership.ts";
 import type { HealingWorld } from "./healing-world.ts";
+import { queueMissing } from "./missing-copies.ts";
 import type { NodeOrders } from "./node-orders.ts";
 
 export interface CopyChangeParts {
@@ -56,12 +57,15 @@ export class CopyChanges {
   async #allHold(group: GroupRecord, keep: readonly GroupSlot[]): Promise<boolean> {
     const standings = this.#standings();
     if (keep.some((slot) => slot.state !== "ok" || !isGood(standings.get(slot.disk)))) return false;
+    let whole = true;
     for (const { disk } of keep) {
       const copy = { group: group.id, disk };
       const { missing } = await compareCopy({ ...this.#parts.world, ...this.#parts }, copy, never);
-      if (missing.length > 0) return false;
+      if (missing.length === 0) continue;
+      whole = false;
+      await queueMissing(this.#parts.world, copy, missing);
     }
-    return true;
+    return whole;
   }
 
   #standings(): Standings {

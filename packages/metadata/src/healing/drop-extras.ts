@@ -1,12 +1,11 @@
 import { asStorageError, type DiskId, type GroupId, isKind, limits } from "@cairn/protocol";
-import { queueBadCopy } from "../cluster/bad-copies.ts";
 import { type GroupRecord, loadSlots } from "../cluster/cluster-map.ts";
 import { compareCopy } from "./copy-comparison.ts";
 import { isGood, standingsOf } from "./disk-standing.ts";
 import { allExtraCopies, type ExtraCopy, removeExtraCopy } from "./extra-copies.ts";
-import type { NeededChunk } from "./group-chunks.ts";
 import type { GroupMembership } from "./group-membership.ts";
 import type { HealingWorld } from "./healing-world.ts";
+import { queueMissing } from "./missing-copies.ts";
 import type { NodeOrders } from "./node-orders.ts";
 
 export interface DropParts {
@@ -102,19 +101,8 @@ export class DropExtras {
   async #holdsAll(group: GroupId, disk: DiskId, signal: AbortSignal): Promise<boolean> {
     this.#parts.assertAllowed();
     const { missing } = await compareCopy({ ...this.#parts.world, ...this.#parts }, { group, disk }, signal);
-    if (missing.length > 0) await this.#queue(group, disk, missing);
+    if (missing.length > 0) await queueMissing(this.#parts.world, { group, disk }, missing);
     return missing.length === 0;
-  }
-
-  async #queue(group: GroupId, disk: DiskId, missing: readonly NeededChunk[]): Promise<void> {
-    const { env, core } = this.#parts.world;
-    const slots = (core.map.group(group)?.slots ?? []).map((slot) => slot.disk);
-    await core.leaderWrites.run(async (sql) => {
-      for (const { id, generation } of missing) {
-        const copy = { group, disk, what: "missing", id, generation } as const;
-        await queueBadCopy(sql, copy, { slots, now: env.clock.now() });
-      }
-    });
   }
 
   /** The disk has become a member again: the row is of no use any more. */

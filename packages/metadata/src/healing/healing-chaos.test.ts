@@ -98,7 +98,8 @@ class Chaos {
 
   async stay(): Promise<void> {
     for (const { node } of this.test.nodes) {
-      if (this.test.cluster.core.duties.of(node.name) === "draining") await this.test.healing.setDuty(node.name, "active");
+      if (this.test.cluster.core.duties.of(node.name) === "draining")
+        await this.test.healing.setDuty(node.name, "active");
     }
     this.log.push("nobody drains");
   }

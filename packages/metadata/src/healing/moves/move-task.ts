@@ -1,10 +1,10 @@
 import { type ChunkId, limits, StorageError } from "@cairn/protocol";
-import { queueBadCopy } from "../../cluster/bad-copies.ts";
 import { compareCopy } from "../copy-comparison.ts";
 import type { CopyWork } from "../copy-work.ts";
 import { beforeAll, type NeededChunk, neededChunks, oneOrder } from "../group-chunks.ts";
 import type { GroupMembership } from "../group-membership.ts";
 import type { HealingWorld } from "../healing-world.ts";
+import { queueMissing } from "../missing-copies.ts";
 import type { NodeOrders } from "../node-orders.ts";
 import { type MoveRecord, saveProgress } from "./move-table.ts";
 
@@ -104,15 +104,9 @@ export class MoveTask {
    * of the group, the old one too, from being dropped.
    */
   async #queue(chunks: readonly NeededChunk[]): Promise<void> {
-    const { core, env } = this.#parts.world;
+    const { env } = this.#parts.world;
     const { group, to } = this.#move;
-    const slots = (core.map.group(group)?.slots ?? []).map((slot) => slot.disk);
-    await core.leaderWrites.run(async (sql) => {
-      for (const { id, generation } of chunks) {
-        const copy = { group, disk: to, what: "missing", id, generation } as const;
-        await queueBadCopy(sql, copy, { slots, now: env.clock.now() });
-      }
-    });
+    await queueMissing(this.#parts.world, { group, disk: to }, chunks);
     const news = chunks.filter(({ id }) => !this.#given.has(id));
     for (const { id } of news) this.#given.add(id);
     if (news.length > 0) {

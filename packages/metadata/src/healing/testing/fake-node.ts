@@ -66,8 +66,8 @@ export class FakeNode implements NodeCommandService {
     if (!this.away) await this.node.beat(this.#digests(), { everything: true });
   }
 
-  async copyIn(order: CopyOrder, command: string): Promise<readonly Outcome<CopyResult>[]> {
-    await this.#begin("copyIn", order, command);
+  async copyIn(order: CopyOrder, command: string, signal?: AbortSignal): Promise<readonly Outcome<CopyResult>[]> {
+    await orAborted(this.#begin("copyIn", order, command), signal);
     const outcomes = order.chunks.map((wanted) => this.#copyOne(order, wanted));
     await this.after("copyIn", order);
     return outcomes;
@@ -152,6 +152,16 @@ export class FakeNode implements NodeCommandService {
     this.#highest = claims.leaderEpoch;
     this.commands.push(name);
   }
+}
+
+/** As a network client does, which waits no longer when it is told to stop. */
+function orAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new StorageError("cancelled", "send request", "the caller asked to stop"));
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal?.removeEventListener("abort", abort));
+  });
 }
 
 function fail(kind: StorageError["kind"], why: string, badSources: CopyResult["badSources"] = []): Outcome<never> {
