@@ -143,6 +143,22 @@ describe("fsck of the files of disks", { timeout: 60_000 }, () => {
     expect(report.totals).toContainEqual(expect.objectContaining({ kind: "damage-harmless", count: 1 }));
   });
 
+  test("a segment that compaction wrote is as long as it says, whatever the checkpoint remembers", async () => {
+    using stored = new StoredCluster(data);
+    const { file, first, record } = copyIn(stored);
+    const bytes = readFileSync(file);
+    const without = Buffer.concat([bytes.subarray(0, first.record), bytes.subarray(first.record + record.length)]);
+    writeFileSync(file, without);
+    expect(await stored.faults()).toMatchObject({ "record-damaged": 1 });
+    without.writeUInt32LE(2, 8);
+    without.writeBigUInt64LE(BigInt(without.length), 64);
+    without.writeUInt32LE(crc32c(without.subarray(8, 4096)), 4);
+    writeFileSync(file, without);
+    expect(await stored.faults()).toEqual({ "copies-missing": 1, "chunk-short": 1 });
+    truncateSync(file, without.length - 8);
+    expect(await stored.faults()).toMatchObject({ "record-damaged": expect.any(Number) });
+  });
+
   test("an index that its node would believe is compared with the segments", async () => {
     using stored = new StoredCluster(data);
     const { group, file, id } = copyIn(stored);

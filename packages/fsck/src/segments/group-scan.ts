@@ -129,14 +129,13 @@ class Scan {
 
   async #open(handle: FileHandle, file: SegmentFile): Promise<void> {
     const { size } = await handle.stat();
-    const known = this.#checkpoint.get(file.number);
-    const synced = known?.synced ?? segmentHeaderBytes;
-    const takesMore = file.last && !known?.ended;
-    // What stands behind the end of an ended segment was never acknowledged.
-    const end = known?.ended ? Math.min(size, synced) : size;
     const page = new Uint8Array(segmentHeaderBytes);
     const { bytesRead } = await handle.read(page, 0, page.length, 0);
     const header = readSegmentHeader(page.subarray(0, bytesRead));
+    const known = this.#endOf(header, file.number);
+    const takesMore = file.last && !known?.ended;
+    // What stands behind the end of an ended segment was never acknowledged.
+    const end = known?.ended ? Math.min(size, known.synced) : size;
     // A node that ended while it made the file has acknowledged nothing in it.
     if (!header && takesMore && !known && size <= segmentHeaderBytes) return;
     const why = header && this.#foreignBecause(header, file);
@@ -147,21 +146,32 @@ class Scan {
     // The records behind it are whole by themselves.
     if (!header) this.#fault({ segment: file.number, offset: 0, end: page.length, why: "its header page is damaged" });
     if (file.number !== tombstones.number) this.#segments.set(file.number, end);
-    if (known && size < synced) {
-      this.#fault({ segment: file.number, offset: size, end: synced, why: "the file ends before what was synced" });
+    if (known && size < known.synced) {
+      this.#fault({
+        segment: file.number,
+        offset: size,
+        end: known.synced,
+        why: "the file ends before what was synced",
+      });
     }
     const windowBytes = this.#options.depth === "headers" ? 64 * 1024 : 1024 * 1024;
     const window = new FileWindow(handle, { end, windowBytes, tell: (bytes) => this.#visitor.read(bytes) });
-    const unsyncedFrom = takesMore ? synced : Number.POSITIVE_INFINITY;
+    const unsyncedFrom = takesMore ? (known?.synced ?? segmentHeaderBytes) : Number.POSITIVE_INFINITY;
     for await (const stretch of walkSegment(window, { depth: this.#options.depth, unsyncedFrom })) {
       this.#options.signal.throwIfAborted();
       this.#note(file.number, stretch);
     }
   }
 
+  /** A segment that compaction wrote knows its own end: the checkpoint may speak of the file that it replaced. */
+  #endOf(header: SegmentHeader | undefined, number: number): SyncedSegment | undefined {
+    if (header?.wholeBytes !== undefined) return { synced: header.wholeBytes, ended: true };
+    return this.#checkpoint.get(number);
+  }
+
   #foreignBecause(header: SegmentHeader, file: SegmentFile): string | undefined {
     const { disk, group } = this.#place;
-    if (header.version !== 1) return `its format is version ${header.version}`;
+    if (header.version !== 1 && header.version !== 2) return `its format is version ${header.version}`;
     if (header.cluster !== disk.cluster) return "it belongs to another cluster";
     if (header.disk !== disk.uuid) return "it belongs to another disk";
     if (header.group !== group || header.number !== file.number) {

@@ -17,6 +17,8 @@ export interface SegmentHeader {
   readonly disk: string;
   readonly group: number;
   readonly number: number;
+  /** Bytes of a segment that compaction wrote as a whole (version 2); undefined in one that grew. */
+  readonly wholeBytes: number | undefined;
 }
 
 export interface RecordHeader {
@@ -39,12 +41,14 @@ export function readSegmentHeader(page: Uint8Array): SegmentHeader | undefined {
   const view = viewOf(page);
   const sound = magicOf(page) === "CRNS" && view.getUint32(4, true) === crc32c(page.subarray(8, segmentHeaderBytes));
   if (!sound) return undefined;
+  const version = view.getUint32(8, true);
   return {
-    version: view.getUint32(8, true),
+    version,
     cluster: hexOf(page, 12, 28),
     disk: hexOf(page, 28, 44),
     group: Number(view.getBigUint64(44, true)),
     number: view.getUint32(52, true),
+    wholeBytes: version === 2 ? Number(view.getBigUint64(64, true)) : undefined,
   };
 }
 
