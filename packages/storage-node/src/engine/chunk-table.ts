@@ -14,6 +14,8 @@ export const tableEntryBytes = 48;
 /** Entries of one table at most: 32 bits of hash and the index of an entry share one exact number. */
 export const tableEntriesMax: number = 2 ** 20;
 const hashBytes = 32;
+const segmentAt = 40;
+const offsetAt = 41;
 
 /**
  * Records of one group in two typed arrays: entries in the order of their coming, and slots of an open-addressing table
@@ -97,6 +99,30 @@ export class ChunkTable {
     }
   }
 
+  /**
+   * The same records with new places for those of one segment; one that has no place there any more is left out. This table
+   * stays as it is, for whoever is still walking through it.
+   */
+  withMoved(segment: number, placeOf: (offset: number) => number | undefined): ChunkTable {
+    const moved = new ChunkTable();
+    moved.#entries = new Uint8Array(this.#entries.length);
+    moved.#view = new DataView(moved.#entries.buffer);
+    for (let index = 0; index < this.#count; index++) {
+      const start = index * tableEntryBytes;
+      const inSegment = this.#entries[start + segmentAt] === segment;
+      const offset = this.#view.getUint32(start + offsetAt, true) * 8;
+      const place = inSegment ? placeOf(offset) : offset;
+      if (place === undefined) continue;
+      const target = moved.#count * tableEntryBytes;
+      moved.#entries.set(this.#entries.subarray(start, start + tableEntryBytes), target);
+      moved.#view.setUint32(target + offsetAt, place / 8, true);
+      moved.#count++;
+    }
+    moved.#slots = new Uint32Array(this.#slots.length);
+    moved.#insertAll();
+    return moved;
+  }
+
   #find(hash: Uint8Array, generation: Generation): number | undefined {
     let found: number | undefined;
     this.#probe(hash, (index) => {
@@ -141,6 +167,11 @@ export class ChunkTable {
     // At most two thirds full, so that probes stay short.
     if ((this.#count + 1) * 3 <= this.#slots.length * 2) return;
     this.#slots = new Uint32Array(this.#slots.length * 2);
+    this.#insertAll();
+  }
+
+  /** Into slots that are empty. */
+  #insertAll(): void {
     for (let index = 0; index < this.#count; index++) {
       const start = index * tableEntryBytes;
       this.#insert(this.#entries.subarray(start, start + hashBytes), index);
@@ -171,8 +202,8 @@ export function writeTableEntry(
   assert(location.segment < 256 && location.length < 2 ** 24, "a location fits into its entry");
   target.set(hash, start);
   view.setBigUint64(start + 32, BigInt(location.generation), true);
-  view.setUint8(start + 40, location.segment);
-  view.setUint32(start + 41, location.offset / 8, true);
+  view.setUint8(start + segmentAt, location.segment);
+  view.setUint32(start + offsetAt, location.offset / 8, true);
   view.setUint16(start + 45, location.length & 0xffff, true);
   view.setUint8(start + 47, location.length >> 16);
 }
@@ -187,8 +218,8 @@ export function readTableEntry(
     hash: source.subarray(start, start + hashBytes),
     location: {
       generation: Number(view.getBigUint64(start + 32, true)) as Generation,
-      segment: view.getUint8(start + 40),
-      offset: view.getUint32(start + 41, true) * 8,
+      segment: view.getUint8(start + segmentAt),
+      offset: view.getUint32(start + offsetAt, true) * 8,
       length: view.getUint16(start + 45, true) + (view.getUint8(start + 47) << 16),
     },
   };

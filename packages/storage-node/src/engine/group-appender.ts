@@ -1,4 +1,4 @@
-import { type Generation, type GroupId, StorageError } from "@cairn/protocol";
+import { assert, type Generation, type GroupId, StorageError } from "@cairn/protocol";
 import type { EngineParts } from "./engine-parts.ts";
 import { type GroupCheckpoint, tombstoneSegment, writeCheckpoint } from "./group-checkpoint.ts";
 import { checkpointFile, type RecoveredGroup, tombstoneFile } from "./group-recovery.ts";
@@ -45,10 +45,14 @@ export class GroupAppender {
   #tombstonesInDoubt = false;
   #sequence: number;
   #epoch: number;
+  /** The epoch in the checkpoint: ahead of the one that counts while it is being raised. */
+  #notedEpoch: number;
   #lastSegment: number;
   #checkpointed: { durable: number; tombstones: number; at: number };
   /** The end of a segment is in the checkpoint before the next one begins. */
   #endNoted = true;
+  /** Records, tombstones and compaction note what they did in one file: one after the other. */
+  #noting: Promise<void> = Promise.resolve();
 
   constructor(parts: EngineParts, { group, folder, state }: { group: GroupId; folder: string; state: RecoveredGroup }) {
     this.#parts = parts;
@@ -58,6 +62,7 @@ export class GroupAppender {
     this.#tombstoneBytes = state.tombstoneBytes;
     this.#sequence = state.nextSequence;
     this.#epoch = state.checkpoint.epoch;
+    this.#notedEpoch = state.checkpoint.epoch;
     this.#lastSegment = state.segments.at(-1)?.number ?? 0;
     for (const { number, bytes } of state.segments) if (number !== state.writer?.number) this.#ended.set(number, bytes);
     const noted = (number: number): number => state.checkpoint.segments.get(number)?.durable ?? 0;
@@ -78,6 +83,28 @@ export class GroupAppender {
     const all = [...this.#ended].map(([number, bytes]) => ({ number, bytes }));
     if (this.#writer) all.push({ number: this.#writer.number, bytes: this.#writer.durable });
     return all.sort((a, b) => a.number - b.number);
+  }
+
+  /** Bytes of a segment that takes no more records, or undefined. */
+  endedBytes(number: number): number | undefined {
+    return this.#ended.get(number);
+  }
+
+  /** The number of the newest segment: a start takes it for the one that grows. */
+  get lastSegment(): number {
+    return this.#lastSegment;
+  }
+
+  /** Another file with so many bytes stands in place of a segment that has ended; `noteEnds` tells the checkpoint. */
+  replaced(number: number, bytes: number): void {
+    assert(this.#ended.has(number), "only a segment that has ended is replaced");
+    this.#ended.set(number, bytes);
+    this.#endNoted = false;
+  }
+
+  /** Notes the ends of all segments that have ended, if the checkpoint does not know them yet. */
+  async noteEnds(): Promise<void> {
+    if (!this.#endNoted) await this.#checkpoint(this.#epoch);
   }
 
   /** Notes a higher epoch on the disk before anything is written under it. */
@@ -170,7 +197,7 @@ export class GroupAppender {
   /** Ends the segment that grows. */
   async end(): Promise<void> {
     await this.#end();
-    if (!this.#endNoted) await this.#checkpoint(this.#epoch);
+    await this.noteEnds();
   }
 
   async close(): Promise<void> {
@@ -246,18 +273,24 @@ export class GroupAppender {
   }
 
   async #checkpoint(epoch: number): Promise<void> {
+    const noting = this.#noting.catch(() => undefined).then(() => this.#note(epoch));
+    this.#noting = noting;
+    await noting;
+  }
+
+  async #note(wanted: number): Promise<void> {
+    // An epoch that was noted meanwhile is never taken back.
+    const epoch = Math.max(wanted, this.#notedEpoch);
     const segments = new Map([...this.#ended].map(([number, durable]) => [number, { durable, ended: true }]));
     if (this.#writer) segments.set(this.#writer.number, { durable: this.#writer.durable, ended: false });
     if (this.#tombstoneBytes > 0) segments.set(tombstoneSegment, { durable: this.#tombstoneBytes, ended: false });
     const checkpoint: GroupCheckpoint = { epoch, segments };
+    const noted = { durable: this.#writer?.durable ?? 0, tombstones: this.#tombstoneBytes };
     this.#parts.crashPoint("engine.checkpoint.before-write");
     await writeCheckpoint(this.#parts.disk, `${this.#folder}/${checkpointFile}`, checkpoint, this.#parts.crc32c);
     this.#parts.crashPoint("engine.checkpoint.after-write");
-    this.#endNoted = true;
-    this.#checkpointed = {
-      durable: this.#writer?.durable ?? 0,
-      tombstones: this.#tombstoneBytes,
-      at: this.#parts.clock.monotonic(),
-    };
+    this.#notedEpoch = epoch;
+    this.#endNoted = [...this.#ended].every(([number, durable]) => segments.get(number)?.durable === durable);
+    this.#checkpointed = { ...noted, at: this.#parts.clock.monotonic() };
   }
 }

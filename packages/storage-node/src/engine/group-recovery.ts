@@ -6,8 +6,8 @@ import { RunningDigest } from "./group-digest.ts";
 import { Quarantine } from "./quarantine.ts";
 import { recordBytes } from "./record-format.ts";
 import { readSealedIndex, type SealedIndex } from "./sealed-index.ts";
-import { fileSize, readSegment, type SegmentFile } from "./segment-check.ts";
-import { segmentHeaderBytes, segmentName, segmentNumber } from "./segment-format.ts";
+import { measureSegment, readSegment, type SegmentFile } from "./segment-check.ts";
+import { isUnfinished, segmentHeaderBytes, segmentName, segmentNumber } from "./segment-format.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 
 export const indexFile = "sealed.idx";
@@ -45,6 +45,10 @@ export async function recoverGroup(parts: EngineParts, group: GroupId, folder: s
   const quarantine = new Quarantine(parts, { group, folder });
   await quarantine.load();
   const place = { group, folder, checkpoint, quarantine };
+  for (const name of (await parts.disk.list(folder)).filter(isUnfinished)) {
+    // A compaction was cut off here; the segment that it read is still there.
+    await parts.disk.remove(`${folder}/${name}`);
+  }
   const files = await segmentFiles(parts, place);
   const segments = files.map(({ number, bytes }) => ({ number, bytes }));
   const shared = { checkpoint, quarantine, ...(await recoverTombstones(parts, place)) };
@@ -96,12 +100,15 @@ async function rebuild(
   let sealed = false;
   let nextSequence = 1;
   let writer: SegmentWriter | undefined;
+  let gapExpected = false;
   for (const [index, file] of files.entries()) {
     const last = index === files.length - 1;
     const scan = await readSegment(parts, place, { file, last });
     if (scan === "unborn") continue;
     for (const { header, offset } of scan.records) {
-      if (header.sequence > nextSequence && scan.damage.length === 0) {
+      const gap = header.sequence > nextSequence && !file.compacted && !gapExpected;
+      gapExpected = false;
+      if (gap && scan.damage.length === 0) {
         parts.log.error(
           { file: file.path, offset, from: nextSequence, to: header.sequence },
           "records are missing before this one; repair copies them from another disk",
@@ -116,7 +123,10 @@ async function rebuild(
       if (quarantine.holds(file.number, offset) && table.get(header.hash, generation)) continue;
       table.set(header.hash, location);
     }
-    const takesMore = last && !checkpoint.segments.get(file.number)?.ended && scan.damage.length === 0;
+    // What compaction dropped at the end of a segment is missing before the first record of the next one.
+    gapExpected = file.compacted === true;
+    const takesMore =
+      last && !file.compacted && !checkpoint.segments.get(file.number)?.ended && scan.damage.length === 0;
     if (takesMore) {
       parts.crashPoint("engine.open.before-reopen");
       const noted = checkpoint.segments.get(file.number)?.durable ?? segmentHeaderBytes;
@@ -144,8 +154,10 @@ async function segmentFiles(parts: EngineParts, { folder, checkpoint }: GroupPla
   for (const number of there.sort((a, b) => a - b)) {
     const path = `${folder}/${segmentName(number)}`;
     const known = checkpoint.segments.get(number);
-    const size = await fileSize(parts.disk, path);
-    files.push({ number, path, bytes: known?.ended ? known.durable : Math.max(size, known?.durable ?? 0), size });
+    const { size, wholeBytes } = await measureSegment(parts, path);
+    const grownBytes = known?.ended ? known.durable : Math.max(size, known?.durable ?? 0);
+    // The checkpoint may speak of the file that compaction has replaced.
+    files.push({ number, path, bytes: wholeBytes ?? grownBytes, size, compacted: wholeBytes !== undefined });
   }
   return files;
 }
@@ -158,14 +170,14 @@ async function recoverTombstones(
   const path = `${place.folder}/${tombstoneFile}`;
   if (!(await parts.disk.exists(path))) return { tombstones, tombstoneBytes: 0 };
   const noted = place.checkpoint.segments.get(tombstoneSegment)?.durable ?? 0;
-  const size = await fileSize(parts.disk, path);
+  const { size } = await measureSegment(parts, path);
   const file = { number: tombstoneSegment, path, size, bytes: Math.max(size, noted) };
   const scan = await readSegment(parts, place, { file, last: true });
   if (scan === "unborn") return { tombstones, tombstoneBytes: 0 };
-  for (const { header, offset } of scan.records) {
+  for (const { header } of scan.records) {
     if (header.type !== "tombstone") continue;
     const generation = header.generation as Generation;
-    tombstones.set(header.hash, { generation, segment: tombstoneSegment, offset, length: header.logicalLength });
+    tombstones.set(header.hash, tombstoneOf(generation, header.logicalLength, header.writtenAt));
   }
   if (scan.end > noted || file.size > scan.end) {
     const from = Math.max(noted, segmentHeaderBytes);
@@ -179,6 +191,20 @@ async function recoverTombstones(
     await parts.disk.syncFolder(place.folder);
   }
   return { tombstones, tombstoneBytes: scan.end };
+}
+
+/**
+ * A tombstone among those of a group. Nobody looks up where it stands, so its place says when it was written: seconds, as
+ * the eighth part of the offset. Wall clock ms in.
+ */
+export function tombstoneOf(generation: Generation, length: number, writtenAt: number): Location {
+  const second = Math.min(Math.max(Math.ceil(writtenAt / 1000), 0), 2 ** 32 - 1);
+  return { generation, segment: tombstoneSegment, offset: second * 8, length };
+}
+
+/** Wall clock ms at which a tombstone was written, to the second after. */
+export function deletedAt(tombstone: Location): number {
+  return (tombstone.offset / 8) * 1000;
 }
 
 /** Bytes that a record at this place takes, for those who only know its payload. */

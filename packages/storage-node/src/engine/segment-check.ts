@@ -1,9 +1,9 @@
-import type { Disk, DiskFile } from "@cairn/env";
+import type { DiskFile } from "@cairn/env";
 import { compareBytes, type GroupId, StorageError } from "@cairn/protocol";
 import type { EngineParts } from "./engine-parts.ts";
 import type { GroupCheckpoint } from "./group-checkpoint.ts";
 import type { Quarantine } from "./quarantine.ts";
-import { recordBytes, recordHeaderBytes, tableBytes } from "./record-format.ts";
+import { type Crc32c, recordBytes, recordHeaderBytes, tableBytes } from "./record-format.ts";
 import { decodeSegmentHeader, type SegmentHeader, segmentHeaderBytes } from "./segment-format.ts";
 import { type DamagedStretch, type ScannedRecord, type SegmentScan, scanSegment } from "./segment-scan.ts";
 
@@ -14,6 +14,8 @@ export interface SegmentFile {
   readonly bytes: number;
   /** Bytes that the file has: fewer when some were lost, more after a failed append. */
   readonly size: number;
+  /** Compaction wrote it as a whole, without the records that were dropped. */
+  readonly compacted?: boolean;
 }
 
 interface SegmentPlace {
@@ -51,14 +53,29 @@ export async function readSegment(
   }
 }
 
-/** Bytes of the file at a path. Throws not-found. */
-export async function fileSize(disk: Disk, path: string): Promise<number> {
+/** Bytes of the file at a path, and how many it must have if compaction wrote it. Throws not-found. */
+export async function measureSegment(
+  { disk, crc32c }: EngineParts,
+  path: string,
+): Promise<{ readonly size: number; readonly wholeBytes: number | undefined }> {
   const file = await disk.open(path, "read");
   try {
-    return await file.size();
+    return { size: await file.size(), wholeBytes: (await headerOf(file, crc32c))?.wholeBytes };
   } finally {
     await file.close();
   }
+}
+
+/** A header that the disk cannot read costs itself, not the group: the checkpoint knows the size too. */
+async function headerOf(file: DiskFile, crc32c: Crc32c): Promise<SegmentHeader | undefined> {
+  const page = new Uint8Array(segmentHeaderBytes);
+  let read = 0;
+  try {
+    read = await file.read(page, 0);
+  } catch {
+    return undefined;
+  }
+  return decodeSegmentHeader(page.subarray(0, read), crc32c);
 }
 
 async function readHeader(parts: EngineParts, file: DiskFile): Promise<SegmentHeader | undefined> {

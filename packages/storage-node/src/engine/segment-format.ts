@@ -4,7 +4,9 @@ import type { Crc32c } from "./record-format.ts";
 /** The header page of docs/formats/segment.md: who wrote this file, and for what. */
 export const segmentHeaderBytes = 4096;
 const segmentMagic = 0x53_4e_52_43; // "CRNS"
-const segmentVersion = 1;
+/** A segment that grows record by record, and one that was written as a whole. */
+const grownVersion = 1;
+const wholeVersion = 2;
 
 export interface SegmentHeader {
   /** 32 hex digits each. */
@@ -14,18 +16,21 @@ export interface SegmentHeader {
   readonly number: number;
   /** Wall clock ms; for people only. */
   readonly createdAt: number;
+  /** Bytes of a segment that compaction wrote as a whole; undefined in one that grew. */
+  readonly wholeBytes?: number | undefined;
 }
 
 export function encodeSegmentHeader(header: SegmentHeader, crc32c: Crc32c): Uint8Array {
   const page = new Uint8Array(segmentHeaderBytes);
   const view = new DataView(page.buffer);
   view.setUint32(0, segmentMagic, true);
-  view.setUint32(8, segmentVersion, true);
+  view.setUint32(8, header.wholeBytes === undefined ? grownVersion : wholeVersion, true);
   page.set(fromHex(header.cluster), 12);
   page.set(fromHex(header.disk), 28);
   view.setBigUint64(44, BigInt(header.group), true);
   view.setUint32(52, header.number, true);
   view.setBigUint64(56, BigInt(Math.floor(header.createdAt)), true);
+  view.setBigUint64(64, BigInt(header.wholeBytes ?? 0), true);
   view.setUint32(4, crc32c(page.subarray(8)), true);
   return page;
 }
@@ -37,7 +42,7 @@ export function decodeSegmentHeader(page: Uint8Array, crc32c: Crc32c): SegmentHe
   if (view.getUint32(0, true) !== segmentMagic) return undefined;
   if (view.getUint32(4, true) !== crc32c(page.subarray(8, segmentHeaderBytes))) return undefined;
   const version = view.getUint32(8, true);
-  if (version !== segmentVersion) {
+  if (version !== grownVersion && version !== wholeVersion) {
     throw new StorageError("invalid", "open segment", `its format is version ${version}`, {
       hint: "This disk was written by a newer Cairn. Start that version.",
     });
@@ -48,12 +53,23 @@ export function decodeSegmentHeader(page: Uint8Array, crc32c: Crc32c): SegmentHe
     group: Number(view.getBigUint64(44, true)) as GroupId,
     number: view.getUint32(52, true),
     createdAt: Number(view.getBigUint64(56, true)),
+    wholeBytes: version === wholeVersion ? Number(view.getBigUint64(64, true)) : undefined,
   };
 }
 
 /** `00000001.seg` for 1. */
 export function segmentName(number: number): string {
   return `${String(number).padStart(8, "0")}.seg`;
+}
+
+/** Where compaction writes a segment until it is whole: `00000001.seg.new` for 1. */
+export function unfinishedName(number: number): string {
+  return `${segmentName(number)}.new`;
+}
+
+/** True for a file that compaction left behind; it means nothing. */
+export function isUnfinished(name: string): boolean {
+  return /^\d{8}\.seg\.new$/.test(name);
 }
 
 /** The number of a segment's file, or undefined for another file. */
