@@ -7,7 +7,7 @@ import { hasProgram } from "./shell.ts";
 
 /** The `cairn` command. */
 export const cairn: string = fileURLToPath(
-  new URL(`${import.meta.url.includes("/dist/") ? "../" : ""}../../packages/cli/bin/cairn.js`, import.meta.url),
+  new URL(`${import.meta.url.includes("/faults/dist/") ? "../" : ""}../../packages/cli/bin/cairn.js`, import.meta.url),
 );
 const outputMax = 256 * 1024;
 const startMs = 60_000;

@@ -31,7 +31,7 @@ async function gatewayDies(context: RowContext): Promise<void> {
     const download = fetch(`${gateway.url}/api/v1/files/${id}/content`, { headers: { authorization } })
       .then(async (reply) => ({ status: reply.status, bytes: Buffer.from(await reply.arrayBuffer()) }))
       .catch(() => undefined);
-    await context.pause(context.between(5, 250));
+    await context.pause(context.between(5, 900));
     await gateway.kill();
     const [status, read] = await Promise.all([upload, download]);
     if (read?.status === 200) {

@@ -43,7 +43,7 @@ export const killRows: readonly Row[] = [
     expected: "nothing acknowledged is lost, no operation fails, a node serves again within 10 s",
     needs: [],
     quick: true,
-    run: (context) => killAtRandom(context, { part: "node", kills: 6, failuresMax: 0 }),
+    run: (context) => killAtRandom(context, { part: "node", kills: 4, failuresMax: 0 }),
   },
   {
     id: "F03",

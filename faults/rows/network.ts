@@ -107,7 +107,6 @@ export const networkRows: readonly Row[] = [
     title: "a storage node is frozen for 1 s and for 15 s (SIGSTOP), then goes on",
     expected: "callers time out and go elsewhere; late writes do no harm",
     needs: [],
-    quick: true,
     run: (context) => frozen(context, { part: "node-2", ms: 15_000 }),
   },
   {
