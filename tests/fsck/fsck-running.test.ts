@@ -27,8 +27,8 @@ test("beside a cluster that is written to, deleted from and collected, nothing l
     }
   }
   const reports: string[] = [];
-  while (round < 100) {
-    const report = await checkCluster(await foldersBelow(data), { secondLookMs: 200 });
+  while (round < 60) {
+    const report = await checkCluster(foldersBelow(data), { secondLookMs: 200 });
     reports.push(...report.findings.filter(({ level }) => level !== "note").map(({ message }) => message));
   }
   going = false;

@@ -58,7 +58,7 @@ export class StoredCluster implements Disposable {
   }
 
   async check(options: FsckOptions = {}): Promise<FsckReport> {
-    return await checkCluster(await foldersBelow(this.data), { secondLookMs: 10, limit: 1000, ...options });
+    return await checkCluster(foldersBelow(this.data), { secondLookMs: 10, limit: 1000, ...options });
   }
 
   /** Kinds that are not notes, each with its count. */

@@ -6,7 +6,7 @@ import { checkStates } from "./database/states-check.ts";
 import { checkTree } from "./database/tree-check.ts";
 import { checkUsage } from "./database/usage-check.ts";
 import { checkVersions } from "./database/versions-check.ts";
-import { findDisks } from "./disks-check.ts";
+import { type FoundDisks, findDisks, tellDropped } from "./disks-check.ts";
 import { type Finding, Findings, type FindingTotal, type Level } from "./findings.ts";
 import { FsckError } from "./fsck-error.ts";
 import { GroupCheck } from "./groups/group-check.ts";
@@ -66,10 +66,14 @@ export async function checkCluster(folders: ClusterFolders, options: FsckOptions
   const names = await database.read((snapshot) =>
     checkDatabase(snapshot, findings, { pulse, depth, ...pass(options) }),
   );
-  const disks = await database.read((snapshot) => findDisks(snapshot, folders.disks, { findings, partial }));
-
+  const find = (): Promise<FoundDisks> => findDisks(database, folders, { partial });
+  const disks = await certainDisks(find, { findings, wait: () => pulse.wait(secondLookMs) });
   const groups = await database.read((snapshot) => groupsOf(snapshot, disks));
-  const check = new GroupCheck(database, disks, { depth, partial, secondLookMs, limit, signal, pulse });
+  const check = new GroupCheck(
+    database,
+    { disks, find: async () => (await find()).disks },
+    { depth, partial, secondLookMs, limit, signal, pulse },
+  );
   const affected = new AffectedChunks();
   pulse.begin("segments", groups.length);
   for (const group of groups) {
@@ -88,6 +92,21 @@ export async function checkCluster(folders: ClusterFolders, options: FsckOptions
     findings: findings.kept,
     affected: files,
   };
+}
+
+/** A disk that is being added looks foreign or absent for a moment. */
+async function certainDisks(
+  find: () => Promise<FoundDisks>,
+  { findings, wait }: { readonly findings: Findings; readonly wait: () => Promise<void> },
+): Promise<readonly DiskFolder[]> {
+  let found = await find();
+  if (found.suspicions.length > 0) {
+    await wait();
+    found = await find();
+  }
+  for (const suspicion of found.suspicions) findings.add(suspicion);
+  for (const disk of found.disks) await tellDropped(disk, findings);
+  return found.disks;
 }
 
 function pass({ rowsPerPass }: FsckOptions): { readonly rowsPerPass: number | undefined } {

@@ -65,7 +65,7 @@ async function foldersOf(context: CommandContext, { database, disk }: FsckOption
   if (database !== undefined && disk === undefined) throw usageFailure("--database needs at least one --disk");
   if (database !== undefined && disk !== undefined) return { database, disks: disk };
   const { foldersBelow } = await import("@cairn/fsck");
-  return await foldersBelow(await context.dataFolder());
+  return foldersBelow(await context.dataFolder());
 }
 
 function depthOf({ deep, shallow }: FsckOptions): Depth {

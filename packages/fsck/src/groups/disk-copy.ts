@@ -9,6 +9,7 @@ import { type GroupRows, writeKey } from "./group-rows.ts";
 /** How a disk has the write that a row names. A later one of the list wins. */
 export const copyStates = ["absent", "deleted", "damaged", "good"] as const;
 export type CopyState = (typeof copyStates)[number];
+const absent: number = copyStates.indexOf("absent");
 const good: number = copyStates.indexOf("good");
 
 /** Records of a disk that no version needs, by why they are there. */
@@ -169,7 +170,7 @@ export class DiskCopy implements ScanVisitor {
 
   #lacksAnything(): boolean {
     const { states } = this.#rows.chunks;
-    return this.#states.some((state, index) => state !== good && states[index] === chunkState.live);
+    return this.#states.some((state, index) => state === absent && states[index] === chunkState.live);
   }
 
   #raise(index: number, state: CopyState): void {

@@ -14,6 +14,7 @@ import {
   laggingSize,
   type ShortChunk,
   type Sight,
+  tellLacking,
   tellShort,
 } from "./group-verdict.ts";
 
@@ -41,22 +42,26 @@ const attemptsMax = 5;
  */
 export class GroupCheck {
   readonly #database: MetadataDatabase;
-  readonly #disks: readonly DiskFolder[];
+  #disks: readonly DiskFolder[];
+  readonly #find: () => Promise<readonly DiskFolder[]>;
   readonly #options: GroupCheckOptions;
   readonly #pulse: Pulse;
-  readonly #sight: Sight;
   #records = 0;
 
   constructor(
     database: MetadataDatabase,
-    disks: readonly DiskFolder[],
+    { disks, find }: { readonly disks: readonly DiskFolder[]; readonly find: () => Promise<readonly DiskFolder[]> },
     { pulse, ...options }: GroupCheckOptions & { readonly pulse: Pulse },
   ) {
     this.#database = database;
     this.#disks = disks;
+    this.#find = find;
     this.#options = options;
     this.#pulse = pulse;
-    this.#sight = { partial: options.partial, seen: new Set(disks.map(({ disk }) => disk)) };
+  }
+
+  get #sight(): Sight {
+    return { partial: this.#options.partial, seen: new Set(this.#disks.map(({ disk }) => disk)) };
   }
 
   /** Records that were read, each look counted once. */
@@ -70,6 +75,8 @@ export class GroupCheck {
     const suspected = keysOf(look);
     if (suspected.size > 0) {
       await this.#pulse.wait(this.#options.secondLookMs);
+      // Copies may have gone to a disk that was added meanwhile.
+      this.#disks = await this.#find();
       look = await this.#look(group);
     }
     for (const suspicion of look.suspicions) {
@@ -84,6 +91,7 @@ export class GroupCheck {
 
   /** The first ones in words, the others as a sum: a lost disk may lack a hundred thousand chunks of a group. */
   #tell({ rows, copies }: Look, short: readonly ShortChunk[], findings: Findings): void {
+    for (const suspicion of tellLacking(rows, copies, { short, sight: this.#sight })) findings.add(suspicion);
     for (const [index, chunk] of short.entries()) {
       if (index < this.#options.limit) findings.add(tellShort(rows, copies, { ...chunk, sight: this.#sight }));
       else findings.count(chunk.lost ? "chunk-lost" : "chunk-short", rows.chunks.lengths[chunk.index] ?? 0);

@@ -27,7 +27,6 @@ export interface GroupVerdict {
 export function judgeGroup(rows: GroupRows, copies: readonly DiskCopy[], sight: Sight): GroupVerdict {
   const suspicions: Suspicion[] = [...membership(rows), ...copies.flatMap((copy) => [...surplusOf(rows, copy)])];
   const short: ShortChunk[] = [];
-  const lacking = new Map<number, Record<CopyState, number> & { bytes: number }>();
   const { hashes, lengths, references, states } = rows.chunks;
   let [idle, idleBytes] = [0, 0];
   for (let index = 0; index < hashes.count; index++) {
@@ -40,18 +39,12 @@ export function judgeGroup(rows: GroupRows, copies: readonly DiskCopy[], sight: 
       continue;
     }
     short.push({ index, lost: stand.nodes === 0 || states[index] === chunkState.lost });
-    for (const [disk, state] of stand.without) {
-      const sum = lacking.get(disk) ?? { absent: 0, deleted: 0, damaged: 0, good: 0, bytes: 0 };
-      sum[state]++;
-      sum.bytes += bytes;
-      lacking.set(disk, sum);
-    }
   }
   if (idle > 0) {
     const message = `group ${rows.id}: ${idle} chunks that no version needs now have fewer copies than they should`;
     suspicions.push({ kind: "idle-short", message, count: idle, bytes: idleBytes, details: { group: rows.id } });
   }
-  suspicions.push(...tellLacking(rows, lacking), ...copies.flatMap((copy) => [...tellFaults(rows, copy, copies)]));
+  suspicions.push(...copies.flatMap((copy) => [...tellFaults(rows, copy, copies)]));
   return { suspicions, short };
 }
 
@@ -115,10 +108,21 @@ export function tellShort(
   };
 }
 
-function* tellLacking(
+/** What each disk of the group lacks of these chunks. */
+export function* tellLacking(
   rows: GroupRows,
-  lacking: ReadonlyMap<number, Record<CopyState, number> & { bytes: number }>,
+  copies: readonly DiskCopy[],
+  { short, sight }: { readonly short: readonly ShortChunk[]; readonly sight: Sight },
 ): Generator<Suspicion> {
+  const lacking = new Map<number, Record<CopyState, number> & { bytes: number }>();
+  for (const { index } of short) {
+    for (const [disk, state] of standOf(rows, copies, { index, sight }).without) {
+      const sum = lacking.get(disk) ?? { absent: 0, deleted: 0, damaged: 0, good: 0, bytes: 0 };
+      sum[state]++;
+      sum.bytes += rows.chunks.lengths[index] ?? 0;
+      lacking.set(disk, sum);
+    }
+  }
   for (const [disk, { absent, deleted, damaged, bytes }] of lacking) {
     const node = nodeOf(rows.members, disk);
     const words = Object.entries({ absent, deleted, damaged }).flatMap(([state, n]) =>
@@ -126,7 +130,6 @@ function* tellLacking(
     );
     yield {
       kind: "copies-missing",
-      key: `copies ${rows.id} ${disk}`,
       message: `group ${rows.id} on disk ${disk} (${node}) lacks copies that are needed: ${words.join(", ")}`,
       count: absent + deleted + damaged,
       bytes,

@@ -70,6 +70,13 @@ test("while the group has fewer copies than it is to have the copy stays", async
   expect(old.groups.has(group)).toBe(true);
 });
 
+test("a copy is not dropped on the strength of fewer members than the group is to have, whoever looked before", async () => {
+  const epoch = cluster.cluster.core.map.group(group)?.epoch ?? 0;
+  await cluster.cluster.database.write((sql) => sql.run("UPDATE grp SET copies = 3 WHERE id = ?", group));
+  const failure = await failureOf(membership().confirmDrop({ group, disk: old.node.disk }, epoch));
+  expect(failure.message).toContain("it lacks copies");
+});
+
 test("what a member turns out to lack is repaired, from the copy that was to go if need be, before that goes", async () => {
   const [chunk] = chunks.filter((one) => one.group === group);
   for (const member of members) member.groups.get(group)?.delete(chunk?.id ?? ("" as never));
@@ -84,7 +91,6 @@ test("what a member turns out to lack is repaired, from the copy that was to go 
 test("while any chunk of the group waits for repair the copy stays", async () => {
   const [chunk] = chunks.filter((one) => one.group === group);
   const [member] = members;
-  member?.node.name;
   if (member) {
     member.before = async (command) => {
       if (command !== "inventory") return;

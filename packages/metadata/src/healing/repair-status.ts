@@ -48,23 +48,24 @@ function stateOf(
 ): Pick<RepairStatus, "state" | "reason"> {
   if (hold) return { state: hold.state, reason: hold.reason };
   if (paused) return { state: "paused", reason: "the setting repair.paused is on" };
-  if (moves.length > 0) return { state: "running", reason: `${moves.length} groups are being copied` };
-  const chunks = chunksWaiting > 0 ? `${chunksWaiting} copies of chunks wait for repair` : undefined;
+  if (moves.length > 0) return { state: "running", reason: `copying ${count(moves.length, "group")}` };
   if (found.due.length > 0 && homeless < found.due.length) {
-    return { state: "running", reason: `${found.due.length} groups are about to be copied` };
+    return { state: "running", reason: `about to copy ${count(found.due.length, "group")}` };
   }
-  if (homeless > 0) return { state: "waiting", reason: `no node that lacks them has room for ${homeless} groups` };
+  if (homeless > 0) return { state: "waiting", reason: `no other node has room for ${count(homeless, "group")}` };
   if (found.stuck.length > 0) {
-    return { state: "waiting", reason: `no copy of ${found.stuck.length} groups can be reached` };
+    return { state: "waiting", reason: `no copy of ${count(found.stuck.length, "group")} can be reached` };
   }
   if (startsInMs !== undefined) {
-    const seconds = Math.ceil(startsInMs / 1000);
-    return {
-      state: "waiting",
-      reason: `${found.later.length} groups get new copies in ${seconds} s if their node stays away`,
-    };
+    const what = `${count(found.later.length, "group")} in ${Math.ceil(startsInMs / 1000)} s`;
+    return { state: "waiting", reason: `new copies of ${what} if the node stays away` };
   }
-  return chunks ? { state: "running", reason: chunks } : { state: "idle", reason: "nothing waits for repair" };
+  if (chunksWaiting > 0) return { state: "running", reason: `mending chunks: ${chunksWaiting} to go` };
+  return { state: "idle", reason: "nothing waits for repair" };
+}
+
+function count(number: number, what: string): string {
+  return number === 1 ? `1 ${what}` : `${number} ${what}s`;
 }
 
 function soonest(needs: readonly GroupNeed[]): number | undefined {
