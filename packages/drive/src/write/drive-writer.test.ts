@@ -192,6 +192,24 @@ describe("the commit", () => {
     expect(await drive.readAll("b")).toEqual(bytes);
   });
 
+  test("whose receipts were overtaken is made again with groups as they are now", async () => {
+    await using drive = new TestDrive();
+    const bytes = bytesOf(3 * kib);
+    const ids = await Promise.all(
+      [0, 1, 2].map((index) => idOf(drive, bytes.subarray(index * kib, (index + 1) * kib))),
+    );
+    let raised = false;
+    drive.metadata.before = (method) => {
+      if (method !== "commit" || raised) return;
+      raised = true;
+      drive.metadata.copies = 3;
+      throw new StorageError("chunk-gone", "commit", "too few copies", { details: { chunks: ids } });
+    };
+    await drive.writer.write(target("a"), { bytes });
+    expect(await drive.readAll("a")).toEqual(bytes);
+    expect(drive.bytesReceived).toBe((2 + 3) * bytes.length);
+  });
+
   test("says so when the source cannot give a collected chunk again", async () => {
     await using drive = new TestDrive();
     const bytes = bytesOf(3 * kib);

@@ -22,10 +22,10 @@ const refreshPauseMs = 1000;
 export class HeldLease {
   readonly id: LeaseId;
   readonly chunkBytes: number;
-  readonly copies: number;
   readonly openedAt: number;
   readonly #env: DriveEnv;
   readonly #metadata: DataPathService;
+  #copies: number;
   #groups: readonly WritableGroup[];
   #counter = 0;
   #holders = 0;
@@ -40,14 +40,19 @@ export class HeldLease {
     this.#metadata = metadata;
     this.id = lease.id;
     this.chunkBytes = lease.chunkBytes;
-    this.copies = lease.copies;
+    this.#copies = lease.copies;
     this.#groups = lease.groups;
     this.openedAt = env.clock.monotonic();
     this.#idleSince = this.openedAt;
     this.#refreshedAt = this.openedAt;
   }
 
-  /** Groups that may be written to, as of the last renewal. */
+  /** How many copies the drive keeps, as of the last renewal. */
+  get copies(): number {
+    return this.#copies;
+  }
+
+  /** Groups that may be written to, as of the last renewal; each has so many copies. */
   get groups(): readonly WritableGroup[] {
     return this.#groups;
   }
@@ -145,7 +150,9 @@ export class HeldLease {
   async #askForRenewal(): Promise<void> {
     this.#refreshedAt = this.#env.clock.monotonic();
     try {
-      this.#groups = (await this.#metadata.renewLease(this.id)).groups;
+      const { copies, groups } = await this.#metadata.renewLease(this.id);
+      this.#copies = copies;
+      this.#groups = groups;
     } catch (error) {
       if (isKind(error, "stale", "not-found") && this.#state !== "closed") this.#state = "lost";
       throw error;

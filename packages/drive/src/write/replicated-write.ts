@@ -113,6 +113,8 @@ export class ReplicatedWrite {
     const { id, bytes } = work.chunk;
     const write = { id, bytes, generation: lease.nextGeneration(), token: group.writeToken };
     const { members } = group;
+    // Those of the moment when the group was chosen: a renewal may bring others meanwhile.
+    const { copies } = lease;
     const startedAt = this.#env.clock.monotonic();
     this.#account(group.id, bytes.length);
     // What was abandoned should not go on holding its bytes; a batch is not worth a controller for each of its chunks.
@@ -127,10 +129,10 @@ export class ReplicatedWrite {
           }
         }),
       );
-      if (distinctDisks(receipts) === lease.copies) {
+      if (distinctDisks(receipts) === copies) {
         return { id, length: bytes.length, group: group.id, written: { generation: write.generation, receipts } };
       }
-      throw new StorageError("internal", "write chunk", `group ${group.id} has not ${lease.copies} distinct disks`);
+      throw new StorageError("internal", "write chunk", `group ${group.id} has not ${copies} distinct disks`);
     } catch (failure) {
       stop?.abort();
       if (!(failure instanceof MemberFailure)) throw failure;

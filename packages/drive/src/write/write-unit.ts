@@ -126,6 +126,9 @@ export class WriteUnit {
       this.#lease = await drive.leases.acquire(signal);
       old.release();
     }
+    // Its receipts were overtaken: the group it was written to has other members by now.
+    const overtaken = chunks.some((chunk) => gone.has(chunk.id) && chunk.written);
+    if (overtaken) await this.#lease.refresh(path.env.clock.monotonic());
     const again = new Map<ChunkId, CommittedChunk>();
     const mended: CommittedChunk[] = [];
     for (const [index, chunk] of chunks.entries()) {

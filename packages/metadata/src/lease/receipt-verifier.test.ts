@@ -148,13 +148,22 @@ test("receipts of a group for another group, or for one that is not there, are r
 });
 
 test("a drive that keeps three copies does not take two, unless the group has only two so far", async () => {
+  const change = (what: string): Promise<unknown> =>
+    cluster.database.write((sql) => sql.run(`UPDATE grp SET ${what} WHERE id = ?`, group.id));
   expect(await judge(good(), 3)).toEqual({ stale: false });
-  await cluster.database.write((sql) => sql.run("UPDATE grp SET copies = 3 WHERE id = ?", group.id));
+  await change("copies = 3, copies_written = 3");
   expect((await failureOf(judge(good(), 3))).kind).toBe("invalid");
+  expect(await judge(good(), 2)).toEqual({ stale: false });
+});
+
+test("a group that is given more copies takes what was written before with those it had, all of them members still", async () => {
   const chunk = good();
+  await cluster.database.write((sql) => sql.run("UPDATE grp SET copies = 3 WHERE id = ?", group.id));
   await addMember();
+  expect(await judge(chunk, 3)).toEqual({ stale: true });
+  const leaves = "DELETE FROM grp_slot WHERE grp = ? AND disk = ?";
+  await cluster.database.write((sql) => sql.run(leaves, group.id, members[0]?.disk ?? 0));
   expect((await failureOf(judge(chunk, 3))).kind).toBe("chunk-gone");
-  expect(await judge(chunk, 2)).toEqual({ stale: true });
 });
 
 async function addMember(): Promise<void> {

@@ -14,6 +14,7 @@ import type { ReceiptJudge, WrittenChunk } from "../contracts.ts";
 
 interface GroupNow {
   readonly epoch: number;
+  /** How many copies a chunk of it is written with at least. */
   readonly copies: number;
 }
 
@@ -41,11 +42,13 @@ export class ReceiptVerifier implements ReceiptJudge {
    * (not enough of the disks that took the chunk have been members ever since).
    */
   async judge(sql: Sql, chunk: WrittenChunk, copies: number): Promise<{ readonly stale: boolean }> {
-    const group = await sql.get<GroupNow>("SELECT epoch, copies FROM grp WHERE id = ?", chunk.group);
+    const group = await groupNow(sql, chunk.group);
     if (!group) throw new StorageError("not-found", "check receipts", `group ${chunk.group}`);
     const { receipts } = chunk.written;
     const epoch = receipts[0]?.epoch ?? group.epoch;
-    this.#assertSpread(chunk, { copies, epoch, group });
+    // The drive may have been given more copies since; its groups follow in the background.
+    const needed = Math.min(copies, group.copies);
+    this.#assertSpread(chunk, { needed, epoch, currentEpoch: group.epoch });
     for (const receipt of receipts) {
       const node = this.#map.disk(receipt.disk)?.node;
       const mac = node && this.#macOf(node);
@@ -69,21 +72,16 @@ export class ReceiptVerifier implements ReceiptJudge {
         );
       }
     }
-    if (epoch < group.epoch) {
-      await assertStillHeld(sql, chunk, { epoch, needed: Math.min(copies, group.copies) });
-    }
+    if (epoch < group.epoch) await assertStillHeld(sql, chunk, { epoch, needed });
     return { stale: epoch < group.epoch };
   }
 
   /** Before the signatures, because it costs less. */
   #assertSpread(
     chunk: WrittenChunk,
-    { copies, epoch, group }: { readonly copies: number; readonly epoch: number; readonly group: GroupNow },
+    { needed, epoch, currentEpoch }: { readonly needed: number; readonly epoch: number; readonly currentEpoch: number },
   ): void {
     const { receipts } = chunk.written;
-    const currentEpoch = group.epoch;
-    // The drive may have been given more copies since the lease was opened; its groups follow in the background.
-    const needed = epoch === currentEpoch ? Math.min(copies, group.copies) : copies;
     const wrong = (why: string): StorageError =>
       new StorageError("invalid", "check receipts", `chunk ${chunk.id}: ${why}`, {
         hint: `A commit needs receipts of ${needed} members of one group at one epoch.`,
@@ -93,11 +91,7 @@ export class ReceiptVerifier implements ReceiptJudge {
     if (receipts.some((receipt) => receipt.epoch !== epoch)) throw wrong("the receipts are of different epochs");
     if (epoch > currentEpoch) throw wrong(`the group has never had epoch ${epoch}`);
     const nodes = new Set(receipts.map((receipt) => this.#map.disk(receipt.disk)?.node ?? `of disk ${receipt.disk}`));
-    if (nodes.size < needed) {
-      const why = `${receipts.length} receipts of disks on ${nodes.size} nodes`;
-      // Of an older epoch they may have been all that the group had then.
-      throw epoch < currentEpoch ? mustBeSentAgain(chunk, `${why}; the drive keeps ${copies} copies`) : wrong(why);
-    }
+    if (nodes.size < needed) throw wrong(`${receipts.length} receipts of disks on ${nodes.size} nodes`);
     if (epoch === currentEpoch) this.#assertMembers(chunk.group, receipts, wrong);
   }
 
@@ -117,6 +111,15 @@ export class ReceiptVerifier implements ReceiptJudge {
     this.#macs.set(node, { key, mac });
     return mac;
   }
+}
+
+/** A group is sealed by the first change of its copies, so that all its chunks are written with those it was made with. */
+async function groupNow(sql: Sql, group: GroupId): Promise<GroupNow | undefined> {
+  const row = await sql.get<{ epoch: number; copies: number; copies_written: number | null }>(
+    "SELECT epoch, copies, copies_written FROM grp WHERE id = ?",
+    group,
+  );
+  return row && { epoch: row.epoch, copies: Math.min(row.copies, row.copies_written ?? row.copies) };
 }
 
 /**

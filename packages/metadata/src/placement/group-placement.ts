@@ -165,8 +165,10 @@ export function nodesOfCopysets(map: ClusterMap): readonly NodeId[] {
 
 async function insertGroup(sql: Sql, group: GroupRecord, now: number): Promise<void> {
   await sql.run(
-    "INSERT INTO grp (id, copies, epoch, state, bytes, records, bytes_max, created_at) VALUES (?, ?, ?, 0, 0, 0, ?, ?)",
+    `INSERT INTO grp (id, copies, copies_written, epoch, state, bytes, records, bytes_max, created_at)
+       VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?)`,
     group.id,
+    group.copies,
     group.copies,
     group.epoch,
     group.bytesMax,

@@ -147,4 +147,8 @@ export const migrations: readonly (readonly string[])[] = [
     // Chunks that the last complete audit found with more references than manifests name. difference is below 0.
     `CREATE TABLE audit_finding (hash {blob} PRIMARY KEY, generation BIGINT NOT NULL, difference BIGINT NOT NULL)`,
   ],
+  [
+    // How many copies each chunk of the group was written with: `copies` may be raised later. Null: as many as `copies`.
+    `ALTER TABLE grp ADD COLUMN copies_written BIGINT`,
+  ],
 ];
