@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
 const { bareGet, barePut, diskWrite, sha256, syncLatency, withBareServers } = await import("./ceilings.mjs");
 const { withCluster } = await import("./cluster.mjs");
 const { measureMetadata } = await import("./metadata.mjs");
-const { MiB, round } = await import("./measure.mjs");
+const { MiB, median, round } = await import("./measure.mjs");
 const { knownContent, largeFile, smallFiles } = await import("./workloads.mjs");
 const { section, writeTable } = await import("./table.mjs");
 const { CairnClient } = await import("@cairn/client");
@@ -26,9 +26,10 @@ const { CairnClient } = await import("@cairn/client");
 const copies = 2;
 const scale = options.quick ? 0.25 : 1;
 const sizes = {
-  largeBytes: Math.round(1024 * scale) * MiB,
-  smallFiles: Math.round(8000 * scale),
-  mediumFiles: Math.round(3000 * scale),
+  // Several runs of them have to fit into memory that the machine has at hand: fresh pages of a virtual one cost extra.
+  largeBytes: Math.round(512 * scale) * MiB,
+  smallFiles: Math.round(6000 * scale),
+  mediumFiles: Math.round(2000 * scale),
   metadataCommits: Math.round(40_000 * scale),
 };
 const folder = mkdtempSync(join(options.data, "cairn-bench-"));
@@ -58,33 +59,59 @@ async function measureCeilings() {
     syncMs: round(await syncLatency(folder), 3),
   };
   const hash = { MiBps: round(await sha256()) };
-  const bare = await withBareServers(copies, async (pools) => ({
-    putMiB: round(await barePut(pools, { bodyBytes: MiB, count: 600 * scale, inFlight: 16 })),
-    getMiB: round(await bareGet(pools, { bodyBytes: MiB, count: 1500 * scale, inFlight: 16 })),
-    put4KiB: round(await barePut(pools, { bodyBytes: 4096, count: 15_000 * scale, inFlight: 32 })),
-    get4KiB: round(await bareGet(pools, { bodyBytes: 4096, count: 30_000 * scale, inFlight: 32 })),
-    put64KiB: round(await barePut(pools, { bodyBytes: 65_536, count: 6000 * scale, inFlight: 32 })),
-    get64KiB: round(await bareGet(pools, { bodyBytes: 65_536, count: 12_000 * scale, inFlight: 32 })),
-  }));
+  const bare = await withBareServers(copies, async (pools) => {
+    const put = (bodyBytes, count, inFlight = 32) => settled(() => barePut(pools, { bodyBytes, count, inFlight }));
+    const get = (bodyBytes, count, inFlight = 32) => settled(() => bareGet(pools, { bodyBytes, count, inFlight }));
+    return {
+      putMiB: await put(MiB, 600 * scale, 16),
+      getMiB: await get(MiB, 1500 * scale, 16),
+      put4KiB: await put(4096, 15_000 * scale),
+      get4KiB: await get(4096, 30_000 * scale),
+      put64KiB: await put(65_536, 6000 * scale),
+      get64KiB: await get(65_536, 12_000 * scale),
+    };
+  });
   return { disk, hash, bare };
+}
+
+/** The median of three runs; one before them is not counted, because its code is not compiled yet. */
+async function settled(run) {
+  await run();
+  return round(median([await run(), await run(), await run()], (rate) => rate));
 }
 
 async function measureCairn({ url, token, pids }) {
   const client = new CairnClient({ url, token });
   try {
     say("one large file up and down");
-    const { entry, ...large } = await largeFile(client, pids, { bytes: sizes.largeBytes });
-    await client.delete(entry.id, { permanent: true });
+    const large = await settledBothWays(async () => {
+      const { entry, ...large } = await largeFile(client, pids, { bytes: sizes.largeBytes });
+      await client.delete(entry.id, { permanent: true });
+      return large;
+    }, "MiBps");
     say("4 KiB files, 32 under way");
-    const small = await smallFiles(client, pids, { bodyBytes: 4096, count: sizes.smallFiles });
+    const files = (bodyBytes, count) => () => smallFiles(client, pids, { bodyBytes, count });
+    const small = await settledBothWays(files(4096, sizes.smallFiles), "perSecond");
     say("64 KiB files, 32 under way");
-    const medium = await smallFiles(client, pids, { bodyBytes: 65_536, count: sizes.mediumFiles });
+    const medium = await settledBothWays(files(65_536, sizes.mediumFiles), "perSecond");
     say("known content again");
     const known = await knownContent(client, { bytes: 128 * MiB, nodeBytesReceived: () => receivedByNodes(client) });
     return { large, small, medium, known };
   } finally {
     await client[Symbol.asyncDispose]();
   }
+}
+
+/** As `settled`, for work that goes up and then down. */
+async function settledBothWays(run, rate) {
+  await run();
+  const runs = [await run(), await run(), await run()];
+  const of = (way) =>
+    median(
+      runs.map((each) => each[way]),
+      (figures) => figures[rate],
+    );
+  return { upload: of("upload"), download: of("download") };
 }
 
 /** Payload bytes that all nodes have received since they started. */

@@ -52,3 +52,8 @@ export function round(value, digits = 2) {
 function mapValues(record, change) {
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value, name)]));
 }
+
+/** The middle one by value. */
+export function median(items, rateOf) {
+  return items.toSorted((a, b) => rateOf(a) - rateOf(b))[Math.floor(items.length / 2)];
+}

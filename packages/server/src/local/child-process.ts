@@ -20,6 +20,8 @@ export interface ChildPlan {
   readonly options: ProcessOptions;
   /** Arguments of Node itself. */
   readonly nodeArguments?: readonly string[];
+  /** Added to this process's own environment. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Asked at every start; told what the last start came to, so that ports stay the same. */
   readonly config: (last: RoleReady | undefined) => RoleConfig;
 }
@@ -52,7 +54,8 @@ export class SupervisedProcess {
     // A group of its own: Ctrl-C reaches the supervisor alone, which then stops its children in order.
     const detached = process.platform !== "win32";
     const execArgv = [...process.execArgv, ...(this.#plan.nodeArguments ?? [])];
-    const child = fork(entry, { stdio: ["ignore", "ignore", "inherit", "ipc"], detached, execArgv });
+    const env = { ...process.env, ...this.#plan.environment };
+    const child = fork(entry, { stdio: ["ignore", "ignore", "inherit", "ipc"], detached, execArgv, env });
     this.#child = child;
     const startedAt = this.#clock.monotonic();
     const outcome = new Promise<RoleReady>((resolve, reject) => {

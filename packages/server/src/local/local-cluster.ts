@@ -11,6 +11,7 @@ import type { RoleReady } from "../roles/role-config.ts";
 import { readJsonFile, writeSecretFile } from "../secret-file.ts";
 import { SupervisedProcess } from "./child-process.ts";
 import { controlHandler, type LocalControl } from "./control.ts";
+import { nodeArguments, nodeEnvironment } from "./node-runtime.ts";
 import { type ClientProfile, readClientProfile, writeClientProfile } from "./profile.ts";
 
 export interface LocalClusterOptions {
@@ -117,9 +118,8 @@ function nodeProcess(
   return new SupervisedProcess(env.clock, env.log, {
     name,
     options: { name, logFolder: places.logs(data), logLevel },
-    // A node's heap is small and collected often, because chunks pass by outside of it: helper threads only get in the
-    // way of the other processes of this machine.
-    nodeArguments: ["--single-threaded-gc"],
+    nodeArguments,
+    environment: nodeEnvironment,
     config: (last?: RoleReady) => ({
       role: "node",
       folder,
