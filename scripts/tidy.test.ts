@@ -20,7 +20,7 @@ const importTable: Record<string, readonly string[]> = {
   server: ["drive", "env", "env-node", "gateway", "metadata", "protocol", "remote", "storage-node"],
   cli: ["client", "fsck", "protocol", "server"],
   fsck: [],
-  simulator: ["client", "drive", "env", "gateway", "metadata", "protocol", "remote", "storage-node"],
+  simulator: ["client", "drive", "env", "env-node", "gateway", "metadata", "protocol", "remote", "storage-node"],
 };
 /** No Node, no browser, no clock, no chance: the code that ships is the code that is simulated. */
 const purePackages = ["protocol", "env", "drive", "metadata", "storage-node", "remote"];

@@ -36,8 +36,11 @@ async function injected(context: RowContext, injections: readonly string[], fail
 
 /** One node's disk fills up; later there is room again. */
 async function nodeIsFull(context: RowContext): Promise<void> {
-  const disk = await DiskImage.make(context, { name: "node-2", bytes: 96 * MiB });
-  const placeOf = (name: string): string => (name === "node-2" ? disk.place : join(context.folder, name));
+  // All of one size, so that the one that was full is as good a place as any when it has room again.
+  const disks = new Map<string, DiskImage>();
+  for (const name of ["node-1", "node-2", "node-3", "node-4"]) disks.set(name, await DiskImage.make(context, { name }));
+  const disk = disks.get("node-2") as DiskImage;
+  const placeOf = (name: string): string => disks.get(name)?.place ?? join(context.folder, name);
   const cluster = await FaultCluster.start(context, { placeOf, nodes: 4 });
   const workload = await new Workload(context, cluster).start();
   await workload.more(20);

@@ -10,7 +10,10 @@ export interface Disk {
   list(folder: string): Promise<readonly string[]>;
   /** Makes the folder and all missing parents; existing is fine. Does not sync. */
   makeFolder(path: string): Promise<void>;
-  /** Replaces `to` at once if it exists; works on every platform while either is open. */
+  /**
+   * Replaces the file `to` at once if it exists; works on every platform while either is open. A folder moves with all that
+   * is in it, to where nothing is, while nothing in it is open.
+   */
   rename(from: string, to: string): Promise<void>;
   /** Removes a file. Throws not-found. */
   remove(path: string): Promise<void>;

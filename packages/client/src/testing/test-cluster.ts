@@ -7,7 +7,7 @@ import { NodeDisk, nodeEnv, openSqlite } from "@cairn/env-node";
 import { type Gateway, startGateway } from "@cairn/gateway";
 import { newMetadataKeys, type OpenMetadata, openMetadata } from "@cairn/metadata";
 import type { ChunkService, MetadataService } from "@cairn/protocol";
-import { dataPathMethods, type MethodList, RemoteChunkService, serveMethods } from "@cairn/remote";
+import { chunkServicesAt, dataPathMethods, type MethodList, RemoteChunkService, serveMethods } from "@cairn/remote";
 import { type StorageNode, startStorageNode } from "@cairn/storage-node";
 import { CairnClient } from "../cairn-client.ts";
 
@@ -63,6 +63,7 @@ export class TestCluster implements AsyncDisposable {
       membership: this.#opened.membership,
       home,
       disks: [disk],
+      chunksAt: chunkServicesAt(this.env),
       listen: { host, port: 0 },
       joinToken: secret,
       version,

@@ -8,7 +8,7 @@ import type { Env } from "@cairn/env";
 import { nodeEnv, openSqlite } from "@cairn/env-node";
 import { newMetadataKeys, type OpenMetadata, openMetadata } from "@cairn/metadata";
 import { type MetadataService, type Scope, StorageError } from "@cairn/protocol";
-import { dataPathMethods, type MethodList, RemoteChunkService, serveMethods } from "@cairn/remote";
+import { chunkServicesAt, dataPathMethods, type MethodList, RemoteChunkService, serveMethods } from "@cairn/remote";
 import { MemoryDisk } from "@cairn/simulator";
 import { type StorageNode, startStorageNode } from "@cairn/storage-node";
 import { type Gateway, startGateway } from "../gateway.ts";
@@ -198,6 +198,7 @@ export class TestGateway implements AsyncDisposable {
           membership: opened.membership,
           home: new MemoryDisk(),
           disks: [new MemoryDisk()],
+          chunksAt: chunkServicesAt(env),
           listen: { host, port: 0 },
           joinToken: secret,
           version,

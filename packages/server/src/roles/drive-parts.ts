@@ -1,7 +1,7 @@
 import { DriveReader, DriveWriter, NodeBoard } from "@cairn/drive";
 import type { Env } from "@cairn/env";
-import type { ChunkServiceAt, MetadataService } from "@cairn/protocol";
-import { RemoteChunkService } from "@cairn/remote";
+import type { MetadataService } from "@cairn/protocol";
+import { chunkServicesAt } from "@cairn/remote";
 
 /** The data path of a process over its metadata service; chunks go straight to the nodes. */
 export function driveParts(
@@ -9,12 +9,7 @@ export function driveParts(
   metadata: MetadataService,
   holder: string,
 ): { reader: DriveReader; writer: DriveWriter } {
-  const chunksAt = chunkServices(env);
+  const chunksAt = chunkServicesAt(env);
   const services = { metadata, chunksAt, nodes: new NodeBoard(env, chunksAt) };
   return { reader: new DriveReader(env, services), writer: new DriveWriter(env, services, { holder }) };
-}
-
-/** One chunk service per node address. */
-function chunkServices({ network, hasher }: Env): ChunkServiceAt {
-  return (base) => new RemoteChunkService({ network, hasher, base });
 }

@@ -1,7 +1,7 @@
 import type { Disk, DiskFile } from "@cairn/env";
 import { concatBytes, StorageError } from "@cairn/protocol";
 import { CrashReplay, type CrashState } from "./crash-replay.ts";
-import { type DiskImage, emptyImage, plainPath } from "./disk-image.ts";
+import { type DiskImage, emptyImage, isWithin, plainPath } from "./disk-image.ts";
 import type { DiskOperation } from "./disk-operation.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
@@ -92,9 +92,10 @@ export class CrashDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#live.rename(from, to);
-    const file = this.#files.get(plainPath(from));
-    this.#files.delete(plainPath(from));
-    if (file !== undefined) this.#files.set(plainPath(to), file);
+    for (const [path, file] of [...this.#files].filter(([it]) => isWithin(it, plainPath(from)))) {
+      this.#files.delete(path);
+      this.#files.set(plainPath(to) + path.slice(plainPath(from).length), file);
+    }
     this.#operations.push({ kind: "rename", from: plainPath(from), to: plainPath(to) });
   }
 

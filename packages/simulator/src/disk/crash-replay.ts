@@ -116,7 +116,7 @@ export class CrashReplay {
       case "remove":
         return [removal(operation.path)];
       case "remove-folder":
-        return [{ folder: folderOf(operation.path), apply: (names) => removeTree(names, operation.path) }];
+        return [treeRemoval(operation.path)];
       default:
         return [];
     }
@@ -124,13 +124,13 @@ export class CrashReplay {
 
   #renaming(from: string, to: string): NameChange[] {
     const file = this.#live.files.get(from);
-    assert(file !== undefined, "a file that is renamed is there");
-    const taken = removal(from);
-    const given = addition(to, file);
+    assert(file !== undefined || this.#live.folders.has(from), "what is renamed is there");
+    const taken = file === undefined ? treeRemoval(from) : removal(from);
+    const given = file === undefined ? treeAddition(from, to) : addition(to, file);
     if (taken.folder !== given.folder) return [given, taken];
     const both = (names: Names): void => {
-      taken.apply(names);
       given.apply(names);
+      taken.apply(names);
     };
     return [{ folder: given.folder, apply: both }];
   }
@@ -153,6 +153,20 @@ function addition(path: string, file: number): NameChange {
 
 function removal(path: string): NameChange {
   return { folder: folderOf(path), apply: (names) => names.files.delete(path) };
+}
+
+function treeRemoval(path: string): NameChange {
+  return { folder: folderOf(path), apply: (names) => removeTree(names, path) };
+}
+
+/** A folder takes along what it holds by then. */
+function treeAddition(from: string, to: string): NameChange {
+  const moved = (path: string): string => to + path.slice(from.length);
+  const apply = (names: Names): void => {
+    for (const path of [...names.folders]) if (isWithin(path, from)) names.folders.add(moved(path));
+    for (const [path, file] of [...names.files]) if (isWithin(path, from)) names.files.set(moved(path), file);
+  };
+  return { folder: folderOf(to), apply };
 }
 
 function removeTree(names: Names, folder: string): void {

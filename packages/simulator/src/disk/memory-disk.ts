@@ -73,9 +73,25 @@ export class MemoryDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     const bytes = this.#files.get(plainPath(from));
-    if (!bytes || !this.#folders.has(folderOf(plainPath(to)))) throw new StorageError("not-found", "rename file", from);
+    const isFolder = this.#folders.has(plainPath(from));
+    if ((!bytes && !isFolder) || !this.#folders.has(folderOf(plainPath(to)))) {
+      throw new StorageError("not-found", "rename file", from);
+    }
+    if (!bytes) return this.#renameFolder(plainPath(from), plainPath(to));
     this.#files.delete(plainPath(from));
     this.#files.set(plainPath(to), bytes);
+  }
+
+  #renameFolder(from: string, to: string): void {
+    if (this.#folders.has(to) || this.#files.has(to)) throw new StorageError("conflict", "rename folder", to);
+    for (const path of [...this.#folders].filter((it) => isWithin(it, from))) {
+      this.#folders.delete(path);
+      this.#folders.add(to + path.slice(from.length));
+    }
+    for (const [path, bytes] of [...this.#files].filter(([it]) => isWithin(it, from))) {
+      this.#files.delete(path);
+      this.#files.set(to + path.slice(from.length), bytes);
+    }
   }
 
   async remove(path: string): Promise<void> {

@@ -196,6 +196,15 @@ function describeNames(made: () => Disk): void {
     await replaced.close();
   });
 
+  test("a folder moves with all that is in it", async () => {
+    await disk.makeFolder("from/deep");
+    await disk.makeFolder("to");
+    await (await disk.open("from/deep/a", "create")).close();
+    await disk.rename("from", "to/there");
+    expect(await disk.exists("to/there/deep/a")).toBe(true);
+    expect(await disk.exists("from")).toBe(false);
+  });
+
   test("a rename moves to another folder, and fails without the file or the folder", async () => {
     await disk.makeFolder("x");
     await write(disk, "a", "1");

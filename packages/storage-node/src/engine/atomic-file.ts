@@ -1,5 +1,5 @@
 import type { Disk } from "@cairn/env";
-import { isKind } from "@cairn/protocol";
+import { fromUtf8, isKind } from "@cairn/protocol";
 
 const readMax = 64 * 1024 * 1024;
 
@@ -31,6 +31,17 @@ export async function readWholeFile(disk: Disk, path: string): Promise<Uint8Arra
   } catch (error) {
     if (isKind(error, "not-found")) return undefined;
     throw error;
+  }
+}
+
+/** What a file says as JSON; undefined if it is not there or says nothing that can be read. */
+export async function readJsonFile(disk: Disk, path: string): Promise<unknown> {
+  const bytes = await readWholeFile(disk, path);
+  try {
+    return bytes && JSON.parse(fromUtf8(bytes));
+  } catch {
+    // A note that only helps to go on: without it one begins anew.
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import { NodeHasher } from "@cairn/env-node";
-import { type GroupId, unwrap } from "@cairn/protocol";
+import { type GroupId, type Outcome, unwrap } from "@cairn/protocol";
 import {
   CrashDisk,
   type CrashDiskOptions,
@@ -9,7 +9,7 @@ import {
   VirtualClock,
 } from "@cairn/simulator";
 import { describe, expect, test } from "vitest";
-import type { DiskEngine } from "./disk-engine.ts";
+import type { DiskEngine, EnginePut } from "./disk-engine.ts";
 import { engineCrashPoints } from "./engine-parts.ts";
 import { chunkOf, engineEnv, openEngine, putOf, smallSegments, type TestChunk } from "./testing/engine-fixture.ts";
 
@@ -17,6 +17,7 @@ const hasher = new NodeHasher();
 const group1 = 1 as GroupId;
 const group2 = 2 as GroupId;
 const group3 = 3 as GroupId;
+const group4 = 4 as GroupId;
 
 /** One put or delete, and how many operations the disk had seen when it was begun and when it was acknowledged. */
 interface LedgerEntry {
@@ -33,6 +34,7 @@ class Run {
   readonly disk: CrashDisk;
   readonly ledger: LedgerEntry[] = [];
   readonly reached = new Set<string>();
+  readonly #clock = new VirtualClock();
   #dieAt: { name: string; count: number } | undefined;
   #process = { dead: false };
   #number = 0;
@@ -61,7 +63,7 @@ class Run {
     };
     // A dead process does nothing any more, not even in its finally blocks.
     const disk = new FaultyDisk(this.disk, () => (process.dead ? { fault: "io-error" } : undefined));
-    return openEngine(engineEnv({ hasher, clock: new VirtualClock(), crashPoint }), disk, smallSegments);
+    return openEngine(engineEnv({ hasher, clock: this.#clock, crashPoint }), disk, smallSegments);
   }
 
   /** The process ends without closing anything, and a new one starts on the same disk with the same page cache. */
@@ -78,16 +80,42 @@ class Run {
       const { kind, group, chunk, epoch } = entry;
       const [outcome] =
         kind === "put"
-          ? [await engine.put(putOf(chunk, { group, epoch }))]
+          ? [await engine.adopt(putOf(chunk, { group, epoch }))]
           : await engine.deleteExact([{ group, ...chunk }]);
       if (outcome?.ok) this.#acknowledge(entry);
     }
   }
 
-  async put(engine: DiskEngine, group: GroupId, sizes: readonly number[], epoch = 1): Promise<TestChunk[]> {
+  put(engine: DiskEngine, group: GroupId, sizes: readonly number[], epoch = 1): Promise<TestChunk[]> {
+    return this.#write((puts) => engine.putMany(puts), { group, sizes, epoch });
+  }
+
+  adopt(engine: DiskEngine, group: GroupId, sizes: readonly number[]): Promise<TestChunk[]> {
+    return this.#write((puts) => Promise.all(puts.map((put) => engine.adopt(put))), { group, sizes, epoch: 3 });
+  }
+
+  /** Gives back the bytes of what was deleted, which is known by the second. */
+  async compact(engine: DiskEngine, group: GroupId, segment: number): Promise<void> {
+    await this.#clock.advance(1000);
+    const free = { pace: async () => undefined, signal: new AbortController().signal };
+    const { freedBytes } = await engine.compact({ group, segment, trashMs: 0, ...free });
+    expect(freedBytes).toBeGreaterThan(0);
+  }
+
+  async drop(engine: DiskEngine, group: GroupId): Promise<void> {
+    const puts = this.ledger.filter((it) => it.kind === "put" && it.group === group && it.acknowledged !== undefined);
+    const entries = puts.map(({ chunk }) => this.#begin("delete", group, { chunk, epoch: 0 }));
+    await engine.dropGroup(group);
+    for (const entry of entries) this.#acknowledge(entry);
+  }
+
+  async #write(
+    send: (puts: readonly EnginePut[]) => Promise<readonly Outcome<void>[]>,
+    { group, sizes, epoch }: { group: GroupId; sizes: readonly number[]; epoch: number },
+  ): Promise<TestChunk[]> {
     const chunks = await Promise.all(sizes.map((size) => chunkOf(hasher, this.#number++, size)));
     const entries = chunks.map((chunk) => this.#begin("put", group, { chunk, epoch }));
-    const outcomes = await engine.putMany(chunks.map((chunk) => putOf(chunk, { group, epoch })));
+    const outcomes = await send(chunks.map((chunk) => putOf(chunk, { group, epoch })));
     for (const [index, outcome] of outcomes.entries()) if (outcome.ok) this.#acknowledge(entries[index]);
     return chunks;
   }
@@ -115,7 +143,7 @@ class Run {
   }
 }
 
-/** Puts in batches and alone, a segment that ends, deletes, a new epoch, a seal, a restart. */
+/** Puts in batches and alone, a segment that ends, deletes, a new epoch, a seal, compaction, copies, a drop, a restart. */
 async function program(run: Run): Promise<void> {
   let engine = await run.open();
   const first = await run.put(engine, group1, [300, 0, 700]);
@@ -128,6 +156,10 @@ async function program(run: Run): Promise<void> {
   const sealed = await run.put(engine, group3, [60]);
   await engine.seal(group3);
   await run.delete(engine, group3, sealed);
+  await run.compact(engine, group1, 1);
+  await run.adopt(engine, group1, [650, 20]);
+  await run.put(engine, group4, [70, 80]);
+  await run.drop(engine, group4);
   await engine[Symbol.asyncDispose]();
   engine = await run.open();
   await run.put(engine, group2, [500, 501]);

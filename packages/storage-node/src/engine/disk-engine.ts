@@ -1,7 +1,6 @@
 import type { Clock, CrashPoint, Disk, Hasher, Log, Metrics } from "@cairn/env";
 import {
   asStorageError,
-  assert,
   type ChunkBlocks,
   type ChunkId,
   compareBytes,
@@ -17,13 +16,20 @@ import {
   type Outcome,
   parseGroupId,
   StorageError,
+  utf8,
 } from "@cairn/protocol";
+import { readJsonFile, writeWholeFile } from "./atomic-file.ts";
 import type { Location } from "./chunk-table.ts";
+import type { CopyFinding, ScrubbedRecords } from "./copy-findings.ts";
+import { DiskHealth } from "./disk-health.ts";
 import { type DiskIdentity, readDiskIdentity } from "./disk-identity.ts";
 import { type EngineOptions, type EngineParts, engineMeters, engineOptions } from "./engine-parts.ts";
 import { FileCache } from "./file-cache.ts";
 import { type DiskSpace, FreeSpace, isFull } from "./free-space.ts";
-import { GroupStore } from "./group-store.ts";
+import type { Compactable, CompactionOrder, CompactionWish } from "./group-compaction.ts";
+import type { GroupPut, GroupStore } from "./group-store.ts";
+import { GroupTrash, type TrashedGroup } from "./group-trash.ts";
+import { OpenGroups } from "./open-groups.ts";
 import type { QuarantinedPlace } from "./quarantine.ts";
 import { payloadBytesMax, recordBytes } from "./record-format.ts";
 
@@ -42,6 +48,16 @@ export interface VerifyReport {
   readonly damaged: number;
 }
 
+export interface ScrubStep {
+  readonly group: GroupId;
+  /** Of the step before; undefined at the group's beginning. */
+  readonly cursor: string | undefined;
+  readonly bytesMax: number;
+  readonly signal: AbortSignal;
+}
+
+const scrubStateFile = "scrub.json";
+
 /** The parts of the outside world that an engine needs besides its disk. */
 export interface EngineEnv {
   readonly clock: Clock;
@@ -59,14 +75,13 @@ export class DiskEngine implements AsyncDisposable {
   readonly identity: DiskIdentity;
   readonly #parts: EngineParts;
   readonly #lock: AsyncDisposable;
-  readonly #groups = new Map<GroupId, GroupStore>();
-  readonly #opening = new Map<GroupId, Promise<GroupStore>>();
+  readonly #groups: OpenGroups;
   readonly #changed = new Map<GroupId, number>();
   /** Starts at 1, so that no answered mark is 0, which means everything. */
   #change = 1;
   readonly #space: FreeSpace;
-  #health: "ok" | "suspect" | "failed" = "ok";
-  #readErrors = 0;
+  readonly #trash: GroupTrash;
+  readonly #health: DiskHealth;
   #closed = false;
 
   private constructor(parts: EngineParts, lock: AsyncDisposable) {
@@ -74,6 +89,9 @@ export class DiskEngine implements AsyncDisposable {
     this.#lock = lock;
     this.identity = parts.identity;
     this.#space = new FreeSpace(parts.disk, parts.clock, parts.options);
+    this.#trash = new GroupTrash(parts);
+    this.#groups = new OpenGroups(parts, this.#trash);
+    this.#health = new DiskHealth(parts.log, parts.options.readErrorsMax);
   }
 
   /**
@@ -117,7 +135,7 @@ export class DiskEngine implements AsyncDisposable {
         await engine.#recover();
         return engine;
       } catch (error) {
-        await engine.#closeGroups();
+        await engine.#groups[Symbol.asyncDispose]();
         throw error;
       }
     } catch (error) {
@@ -135,31 +153,20 @@ export class DiskEngine implements AsyncDisposable {
   }
 
   /** Ends when the chunk is on the disk, synced. Never throws; see putMany. */
-  async put(put: EnginePut): Promise<Outcome<void>> {
-    try {
-      if (this.#closed || this.#health !== "ok") throw this.#refusal();
-      if (put.bytes.length > payloadBytesMax) {
-        throw new StorageError("too-large", "put chunk", `${put.bytes.length} bytes; at most ${payloadBytesMax}`);
-      }
-      const hash = hashOfChunkId(put.id);
-      const actual = await this.#parts.hasher.sha256(put.bytes);
-      if (compareBytes(actual, hash) !== 0) {
-        throw new StorageError("invalid", "put chunk", put.id, {
-          hint: "The bytes do not have this SHA-256; send the chunk again.",
-          details: { mismatch: true },
-        });
-      }
-      await this.#space.admit(recordBytes(put.bytes.length));
-      const { generation, epoch, bytes } = put;
-      const outcome = await (await this.#group(put.group)).put({ hash, generation, epoch, bytes });
-      if (outcome.ok) this.#touch(put.group);
-      else this.#judge(outcome.error);
+  put(put: EnginePut): Promise<Outcome<void>> {
+    return this.#take(put, async (store, chunk) => store.put(chunk));
+  }
+
+  /**
+   * As put, for a copy that the leader of maintenance ordered: a sealed group takes it too, and it takes the place of a
+   * record that was found damaged. A generation that was deleted here stays deleted (stale).
+   */
+  adopt(copy: EnginePut): Promise<Outcome<void>> {
+    return this.#take(copy, async (store, chunk) => {
+      const outcome = await store.adopt(chunk);
+      await this.#groups.used(store);
       return outcome;
-    } catch (error) {
-      const known = asStorageError(error, "put chunk");
-      this.#judge(known);
-      return { ok: false, error: known };
-    }
+    });
   }
 
   /**
@@ -171,12 +178,12 @@ export class DiskEngine implements AsyncDisposable {
     if (!store) throw new StorageError("not-found", "read chunk", id);
     try {
       const blocks = await store.read(id, range);
-      this.#readErrors = 0;
+      this.#health.readWell();
       return blocks;
     } catch (error) {
       if (isKind(error, "corrupt")) this.#touch(group);
       if (error instanceof StorageError && error.kind !== "internal") throw error;
-      throw this.#readFailure(id, error);
+      throw this.#health.readFailure(id, error);
     }
   }
 
@@ -194,7 +201,7 @@ export class DiskEngine implements AsyncDisposable {
         try {
           const outcome = await store.delete(id, generation);
           if (outcome.ok) this.#touch(group);
-          else this.#judge(outcome.error);
+          else this.#health.judgeWrite(outcome.error);
           return outcome;
         } catch (error) {
           return failed(error, "delete chunk");
@@ -209,17 +216,97 @@ export class DiskEngine implements AsyncDisposable {
     return store ? store.inventory(cursor, limit) : { chunks: [], cursor: undefined };
   }
 
-  /** Reads all records of a group, or of all groups, and checks their bytes; what is damaged is set aside. */
-  async verify({ group, signal }: { group?: GroupId; signal?: AbortSignal } = {}): Promise<VerifyReport> {
+  /** Reads exactly this record and checks it; a damaged one is set aside. Throws unavailable (the disk cannot be read). */
+  async check(group: GroupId, id: ChunkId, generation: Generation): Promise<CopyFinding> {
+    const store = this.#groups.get(group);
+    if (!store) return "missing";
+    try {
+      const finding = await store.check(id, generation);
+      if (finding === "damaged") this.#touch(group);
+      return finding;
+    } catch (error) {
+      throw this.#health.readFailure(id, error);
+    }
+  }
+
+  /**
+   * Reads records of a group from a cursor on, at least one, and checks them; what is damaged or cannot be read is set
+   * aside. A group that is not here has no records. Throws unavailable when the disk is given up.
+   */
+  async scrubStep({ group, cursor, bytesMax, signal }: ScrubStep): Promise<ScrubbedRecords> {
+    const store = this.#groups.get(group);
+    if (!store) return { bytes: 0, records: 0, damaged: 0, unreadable: 0, cursor: undefined };
+    this.#health.assertReadable();
+    const scrubbed = await store.scrub(cursor, bytesMax, signal);
+    if (scrubbed.damaged > 0) this.#touch(group);
+    if (scrubbed.unreadable > 0) this.#health.readFailure("scrub", undefined, scrubbed.unreadable);
+    else if (scrubbed.records > 0) this.#health.readWell();
+    return scrubbed;
+  }
+
+  /** Reads all records and checks their bytes; what is damaged is set aside. */
+  async verify(): Promise<VerifyReport> {
     const report = { records: 0, damaged: 0 };
-    for (const store of [...this.#groups.values()]) {
-      if (group !== undefined && store.id !== group) continue;
-      const { records, damaged } = await store.verify(signal);
-      report.records += records;
-      report.damaged += damaged;
-      if (damaged > 0) this.#touch(store.id);
+    for (const group of [...this.#groups.ids()]) {
+      const signal = new AbortController().signal;
+      const step = await this.scrubStep({ group, cursor: undefined, bytesMax: Number.POSITIVE_INFINITY, signal });
+      report.records += step.records;
+      report.damaged += step.damaged;
     }
     return report;
+  }
+
+  /** What the last scrub noted for the next one; undefined when there is nothing that can be read. */
+  readScrubState(): Promise<unknown> {
+    return readJsonFile(this.#parts.disk, scrubStateFile);
+  }
+
+  async writeScrubState(state: unknown): Promise<void> {
+    await writeWholeFile(this.#parts.disk, scrubStateFile, [utf8(JSON.stringify(state))]);
+  }
+
+  /**
+   * Moves all of a group into the disk's trash: by an order of the leader, who has written it down before. One that is
+   * not here counts as dropped. A write that comes later begins the group anew.
+   */
+  async dropGroup(group: GroupId): Promise<void> {
+    await this.#groups.drop(group);
+    this.#changed.delete(group);
+    this.#change++;
+  }
+
+  /** Segments that hold dead bytes which may go, the most dead first. */
+  async compactable(wish: CompactionWish): Promise<readonly Compactable[]> {
+    const found = [...this.#groups.stores()].flatMap((store) => store.compactable(wish));
+    return found.sort((a, b) => b.deadBytes - a.deadBytes);
+  }
+
+  /**
+   * Writes a segment anew without the deleted records whose trash time is over. Throws not-found, conflict (it grows, or is
+   * damaged), corrupt (damage was found and set aside), no-space, cancelled; the segment is as it was then.
+   */
+  async compact(order: CompactionOrder & { readonly group: GroupId }): Promise<{ readonly freedBytes: number }> {
+    const store = this.#groups.get(order.group);
+    if (!store) throw new StorageError("not-found", "compact segment", `group ${order.group} is not on this disk`);
+    try {
+      const compacted = await store.compact(order);
+      await this.#groups.used(store);
+      return compacted;
+    } catch (error) {
+      const known = asStorageError(error, "compact segment");
+      if (known.kind === "corrupt") this.#touch(order.group);
+      this.#health.judgeWrite(known);
+      throw known;
+    }
+  }
+
+  trashed(): Promise<readonly TrashedGroup[]> {
+    return this.#trash.list();
+  }
+
+  /** Removes a dropped group for good; tells the bytes it freed. One that is not there freed none. */
+  emptyTrash(name: string, signal?: AbortSignal): Promise<number> {
+    return this.#trash.empty(name, signal);
   }
 
   /** The places that were found damaged and not replaced since. */
@@ -233,12 +320,12 @@ export class DiskEngine implements AsyncDisposable {
 
   /** Of all groups. */
   digests(): GroupDigest[] {
-    return [...this.#groups.values()].map((store) => store.digest());
+    return [...this.#groups.stores()].map((store) => store.digest());
   }
 
   /** Groups that changed after a mark of an earlier call; 0 gives all. */
   changedSince(mark: number): { readonly mark: number; readonly groups: readonly GroupDigest[] } {
-    const groups = [...this.#groups.values()].filter(
+    const groups = [...this.#groups.stores()].filter(
       (store) => mark === 0 || (this.#changed.get(store.id) ?? 0) > mark,
     );
     return { mark: this.#change, groups: groups.map((store) => store.digest()) };
@@ -259,12 +346,12 @@ export class DiskEngine implements AsyncDisposable {
 
   /** The state as it is known without asking the disk: an error that came since the last look changes it at once. */
   health(seen: DiskState): DiskState {
-    return this.#health === "ok" ? seen : this.#health;
+    return this.#health.state === "ok" ? seen : this.#health.state;
   }
 
   /** What the node reports of this disk. */
   state(space: DiskSpace): DiskState {
-    if (this.#health !== "ok") return this.#health;
+    if (this.#health.state !== "ok") return this.#health.state;
     return isFull(space, this.#parts.options) ? "full" : "ok";
   }
 
@@ -272,7 +359,7 @@ export class DiskEngine implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      await this.#closeGroups();
+      await this.#groups[Symbol.asyncDispose]();
     } finally {
       await this.#lock[Symbol.asyncDispose]();
     }
@@ -283,61 +370,49 @@ export class DiskEngine implements AsyncDisposable {
     // A process that ended in between may have left folders whose names are not durable yet.
     await disk.syncFolder("g");
     for (const name of await disk.list("g")) {
-      if (/^[1-9]\d*$/.test(name)) await this.#group(parseGroupId(Number(name)));
+      if (/^[1-9]\d*$/.test(name)) await this.#groups.open(parseGroupId(Number(name)));
       else log.warn({ name }, "the folder of groups holds something that is no group; it is left alone");
     }
   }
 
-  async #closeGroups(): Promise<void> {
-    const closed = await Promise.allSettled([...this.#groups.values()].map((store) => store[Symbol.asyncDispose]()));
-    await this.#parts.files[Symbol.asyncDispose]();
-    for (const result of closed) if (result.status === "rejected") throw result.reason;
-  }
-
-  async #group(id: GroupId): Promise<GroupStore> {
-    const known = this.#groups.get(id);
-    if (known) return known;
-    const opening = this.#opening.get(id) ?? GroupStore.open(this.#parts, id);
-    this.#opening.set(id, opening);
+  async #take(
+    { group, epoch, id, generation, bytes }: EnginePut,
+    append: (store: GroupStore, chunk: GroupPut) => Promise<Outcome<void>>,
+  ): Promise<Outcome<void>> {
     try {
-      const store = await opening;
-      this.#groups.set(id, store);
-      return store;
-    } finally {
-      this.#opening.delete(id);
+      if (this.#closed) throw this.#isClosed();
+      this.#health.assertWritable(this.identity.disk);
+      if (bytes.length > payloadBytesMax) {
+        throw new StorageError("too-large", "put chunk", `${bytes.length} bytes; at most ${payloadBytesMax}`);
+      }
+      const hash = hashOfChunkId(id);
+      const actual = await this.#parts.hasher.sha256(bytes);
+      if (compareBytes(actual, hash) !== 0) {
+        throw new StorageError("invalid", "put chunk", id, {
+          hint: "The bytes do not have this SHA-256; send the chunk again.",
+          details: { mismatch: true },
+        });
+      }
+      await this.#space.admit(recordBytes(bytes.length));
+      const outcome = await append(await this.#groups.open(group), { hash, generation, epoch, bytes });
+      if (outcome.ok) this.#touch(group);
+      else this.#health.judgeWrite(outcome.error);
+      return outcome;
+    } catch (error) {
+      const known = asStorageError(error, "put chunk");
+      this.#health.judgeWrite(known);
+      return { ok: false, error: known };
     }
   }
 
   #touch(group: GroupId): void {
-    assert(this.#groups.has(group), "a group that changed is open");
+    // A group that was dropped meanwhile has nothing to tell.
+    if (!this.#groups.has(group)) return;
     this.#changed.set(group, ++this.#change);
   }
 
-  /** An I/O error of the disk itself means: read from it, write no more to it, and let the operator know. */
-  #judge(error: StorageError): void {
-    if (error.kind !== "internal" || this.#health !== "ok") return;
-    this.#health = "suspect";
-    this.#parts.log.error(
-      { err: error },
-      "the disk failed a write; it takes no more chunks until the node is restarted",
-    );
-  }
-
-  /** Another copy serves meanwhile; a disk that fails again and again is given up. */
-  #readFailure(id: ChunkId, cause: unknown): StorageError {
-    this.#readErrors++;
-    if (this.#readErrors >= this.#parts.options.readErrorsMax && this.#health !== "failed") {
-      this.#health = "failed";
-      this.#parts.log.error({ err: cause, errors: this.#readErrors }, "the disk fails reads and is given up");
-    }
-    const hint = "Another copy serves this chunk. Check the disk.";
-    return new StorageError("unavailable", "read chunk", id, { hint, cause });
-  }
-
-  #refusal(): StorageError {
-    const why = this.#closed ? "is being closed" : "failed and takes no more chunks";
-    return new StorageError("unavailable", "put chunk", `disk ${this.identity.disk} ${why}`, {
-      hint: this.#closed ? "Try another node." : "Check the disk, then restart the node.",
-    });
+  #isClosed(): StorageError {
+    const hint = "Try another node.";
+    return new StorageError("unavailable", "put chunk", `disk ${this.identity.disk} is being closed`, { hint });
   }
 }

@@ -73,6 +73,12 @@ export const engineCrashPoints: readonly string[] = [
   "engine.seal.before-index",
   "engine.seal.after-index",
   "engine.delete.after-sync",
+  "engine.compact.before-sync",
+  "engine.compact.before-rename",
+  "engine.compact.after-rename",
+  "engine.compact.after-checkpoint",
+  "engine.drop.before-rename",
+  "engine.drop.after-rename",
 ];
 
 export interface EngineMeters {

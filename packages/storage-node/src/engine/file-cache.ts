@@ -43,6 +43,11 @@ export class FileCache implements AsyncDisposable {
     if (cached) await this.#drop(path, cached);
   }
 
+  /** As forget, for all paths that begin so. */
+  async forgetBelow(beginning: string): Promise<void> {
+    for (const [path, cached] of [...this.#files]) if (path.startsWith(beginning)) await this.#drop(path, cached);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const [path, cached] of [...this.#files]) await this.#drop(path, cached);
   }

@@ -11,6 +11,8 @@ export interface QuarantinedPlace {
   /** The record that stands there, if its header could be read: 64 hex digits. */
   readonly hash?: string;
   readonly generation?: number;
+  /** The record was written anew elsewhere, or deleted: nothing waits for this place any more. */
+  readonly replaced?: true;
 }
 
 /** The damaged places of one group, kept in a file of their own, so that nobody reads them again and repair knows them. */
@@ -64,6 +66,23 @@ export class Quarantine {
     this.#saving ??= this.#save();
     await this.#saving;
     return true;
+  }
+
+  /** The record stands sound elsewhere, or was deleted: its damaged places wait for nothing. `saved` makes it durable. */
+  replaced(hash: Uint8Array, generation: Generation): void {
+    if (this.#places.size === 0) return;
+    const name = toHex(hash);
+    for (const [key, place] of this.#places) {
+      if (place.replaced || place.hash !== name || place.generation !== generation) continue;
+      this.#places.set(key, { ...place, replaced: true });
+      this.#unsaved = true;
+    }
+  }
+
+  /** Never throws. */
+  async saved(): Promise<void> {
+    if (this.#unsaved) this.#saving ??= this.#save();
+    await this.#saving;
   }
 
   /** One writer at a time; what comes meanwhile is written by its next round. */

@@ -34,7 +34,6 @@ export interface Rewrite {
 export interface DamagedRecord {
   readonly offset: number;
   readonly end: number;
-  readonly header: RecordHeader | undefined;
 }
 
 /** Where the records of a segment stand in the one that was written in its place. */
@@ -105,8 +104,9 @@ async function copyRecords(
   let synced = written;
   let offset = segmentHeaderBytes;
   while (offset < bytes) {
-    if (signal.aborted) throw new StorageError("cancelled", "compact segment", "the node stops");
     const stretch = await readStretch(parts, source, { offset, bytes, pace });
+    // The pace may have held it up for long.
+    if (signal.aborted) throw new StorageError("cancelled", "compact segment", "the node stops");
     const kept: Uint8Array[] = [];
     let at = 0;
     while (at < stretch.length) {
@@ -119,7 +119,7 @@ async function copyRecords(
       if (!header || !sound) {
         const partial = at > 0 && stretch.length - at < recordHeaderBytes && offset + stretch.length < bytes;
         if (partial) break;
-        return { offset: offset + at, end: Math.min(offset + at + Math.max(length, recordHeaderBytes), bytes), header };
+        return { offset: offset + at, end: Math.min(offset + at + Math.max(length, recordHeaderBytes), bytes) };
       }
       if (header.type === "chunk" && mayDrop(header)) dropped.push({ offset: offset + at, end: offset + at + length });
       else kept.push(record);

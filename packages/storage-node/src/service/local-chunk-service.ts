@@ -1,4 +1,4 @@
-import type { Hasher } from "@cairn/env";
+import type { Clock, Hasher } from "@cairn/env";
 import {
   asStorageError,
   type ChunkBlocks,
@@ -24,6 +24,9 @@ export interface LocalChunkParts {
   readonly gate: TokenGate;
   readonly hasher: Hasher;
   readonly receiptKey: Uint8Array;
+  readonly clock: Clock;
+  /** How long a read of a disk took, ms. */
+  readonly readTook: (engine: DiskEngine, ms: number) => void;
 }
 
 /** What a node does once it is registered: checks the right to do it, does it on the right disk, and proves it. */
@@ -90,8 +93,11 @@ export class LocalChunkService {
     this.#parts.gate.read(request.token, request.group);
     let failure: StorageError | undefined;
     for (const engine of this.#holders(request.group)) {
+      const startedAt = this.#parts.clock.monotonic();
       try {
-        return await engine.read(request.group, request.id, request.range);
+        const blocks = await engine.read(request.group, request.id, request.range);
+        this.#parts.readTook(engine, this.#parts.clock.monotonic() - startedAt);
+        return blocks;
       } catch (error) {
         // A copy that is there but cannot be read must not be reported as one that is not there.
         if (!failure || isKind(failure, "not-found")) failure = asStorageError(error, "read chunk");

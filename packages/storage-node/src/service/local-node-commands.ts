@@ -1,5 +1,8 @@
 import {
   type CommandClaims,
+  type CopyOrder,
+  type CopyResult,
+  type DiskId,
   type ExactChunk,
   type GroupDigest,
   type GroupId,
@@ -11,12 +14,16 @@ import {
 } from "@cairn/protocol";
 import type { DiskEngine } from "../engine/index.ts";
 import type { CommandGate } from "./command-gate.ts";
+import type { Housekeeping } from "./housekeeping.ts";
 
 const inventoryPageSize = 4096;
 
 export interface LocalCommandParts {
   readonly engines: readonly DiskEngine[];
   readonly gate: CommandGate;
+  readonly care: Pick<Housekeeping, "intake" | "startScrub" | "startCompaction">;
+  /** A group is gone from a disk: nobody would miss it among the groups that changed. */
+  readonly dropped: () => void;
 }
 
 /** What the one leader of maintenance has this node do (NodeCommandService); nothing here is done unasked. */
@@ -30,6 +37,34 @@ export class LocalNodeCommands {
   /** Throws unauthenticated, forbidden, stale. */
   authorise(command: string): Promise<CommandClaims> {
     return this.#parts.gate.pass(command);
+  }
+
+  /** The order's form was checked. Its signal aborts when the leader goes away. */
+  async copyIn(order: CopyOrder, command: string, signal: AbortSignal): Promise<readonly Outcome<CopyResult>[]> {
+    const { gate, care } = this.#parts;
+    const claims = await this.authorise(command);
+    return await care.intake.copy(order, { claims, gate, signal });
+  }
+
+  async dropGroup(group: GroupId, disk: DiskId, command: string): Promise<void> {
+    const { engines, care, dropped } = this.#parts;
+    await this.authorise(command);
+    const engine = engines.find(({ identity }) => identity.disk === disk);
+    if (!engine) throw new StorageError("forbidden", "drop group", `disk ${disk} is not on this node`);
+    await care.intake.stop(disk, group);
+    await this.authorise(command);
+    await engine.dropGroup(group);
+    dropped();
+  }
+
+  async startScrub(command: string): Promise<void> {
+    await this.authorise(command);
+    this.#parts.care.startScrub();
+  }
+
+  async startCompaction(command: string): Promise<void> {
+    await this.authorise(command);
+    this.#parts.care.startCompaction();
   }
 
   async deleteExact(chunks: readonly ExactChunk[], command: string): Promise<readonly Outcome<void>[]> {

@@ -18,7 +18,7 @@ import {
   toBase64Url,
   unwrap,
 } from "@cairn/protocol";
-import { nodeCommandsAt, RemoteChunkService } from "@cairn/remote";
+import { chunkServicesAt, nodeCommandsAt, RemoteChunkService } from "@cairn/remote";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type StorageNode, startStorageNode } from "./storage-node.ts";
 
@@ -86,6 +86,7 @@ describe("a storage node over HTTP", () => {
       membership,
       home: new NodeDisk(join(folder, "home")),
       disks: [new NodeDisk(join(folder, "disk"))],
+      chunksAt: chunkServicesAt(env),
       listen: { host: "127.0.0.1", port: 0 },
       joinToken: "join",
       version: "test",

@@ -1,5 +1,6 @@
 import type { Disk, Env, Listener } from "@cairn/env";
 import {
+  type ChunkServiceAt,
   CleanupStack,
   type MembershipService,
   type NodeId,
@@ -8,19 +9,16 @@ import {
   StorageError,
 } from "@cairn/protocol";
 import { DiskEngine, type EngineOptions, initialiseDisk, readDiskIdentity } from "../engine/index.ts";
-import { Bell } from "./bell.ts";
 import { chunkHttp, type NodeServices } from "./chunk-http.ts";
 import { CommandFence } from "./command-fence.ts";
 import { CommandGate } from "./command-gate.ts";
-import { DamageLedger } from "./damage-ledger.ts";
-import { type HeartbeatCare, HeartbeatLoop } from "./heartbeat-loop.ts";
-import { LiveSettings } from "./live-settings.ts";
+import { HeartbeatLoop } from "./heartbeat-loop.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { LocalChunkService } from "./local-chunk-service.ts";
 import { LocalNodeCommands } from "./local-node-commands.ts";
 import { disksAreReady, type NamedDisk, nameDisks, newUuid } from "./node-disks.ts";
 import { keyBytes, NodeRegistration, storedRegistration } from "./node-registration.ts";
 import { TokenGate } from "./token-gate.ts";
-import { VerifiedGroups } from "./verified-groups.ts";
 
 export interface StorageNodeOptions {
   readonly env: Env;
@@ -43,6 +41,8 @@ export interface StorageNodeOptions {
   /** True when measurements may be read without a credential. */
   readonly openMetrics?: boolean;
   readonly engine?: Partial<EngineOptions>;
+  /** How other nodes are reached, to copy from. */
+  readonly chunksAt: ChunkServiceAt;
 }
 
 /** A running storage node. Disposing of it answers what is under way, then closes the disks. */
@@ -92,9 +92,11 @@ export async function startStorageNode(options: StorageNodeOptions): Promise<Sto
   refuseSharedGroups(engines);
   await disksAreReady(home, disks);
 
+  // Before requests are waited for: an order that is under way would hold up the end.
+  const care = undo.use(new Housekeeping(env, { disks: engines, chunksAt: options.chunksAt }));
   serving.identity = identityOf(registered, { bootNonce, version, engines });
   const serve = (current: Registration): void => {
-    serving.services = servicesOf(env, current, { engines, fence });
+    serving.services = servicesOf(env, current, { engines, fence, care, dropped: () => heartbeat.tellEverything() });
   };
   const displaced = (err: StorageError): void => {
     if (serving.services) log.error({ err }, "another process has this node's name; this one serves no more");
@@ -103,11 +105,12 @@ export async function startStorageNode(options: StorageNodeOptions): Promise<Sto
   serve(registered);
   const heartbeat = undo.use(
     new HeartbeatLoop(
-      { ...env, membership, registration, engines, bootNonce, care: careOf(env, engines), renewed: serve, displaced },
+      { ...env, membership, registration, engines, bootNonce, care, renewed: serve, displaced },
       registered,
     ),
   );
   heartbeat.start();
+  care.start();
   log.info({ node: registered.node, url, disks: engines.length }, "storage node is ready");
   const running = undo.move();
   return {
@@ -132,20 +135,27 @@ function listen(options: StorageNodeOptions, serving: Partial<Serving>): Promise
   return network.serve(handler, { ...options.listen, requestsMax: options.requestsMax ?? requestsMaxDefault });
 }
 
-function careOf({ clock, log }: Env, engines: readonly DiskEngine[]): HeartbeatCare {
-  const settings = new LiveSettings({ bell: new Bell(clock), log });
-  return { settings, verified: new VerifiedGroups(), damage: new DamageLedger(engines), scrubStatus: () => [] };
+interface NodeParts {
+  readonly engines: readonly DiskEngine[];
+  readonly fence: CommandFence;
+  readonly care: Housekeeping;
+  /** A group is gone from a disk. */
+  readonly dropped: () => void;
 }
 
 function servicesOf(
   { clock, hasher }: Env,
   { node, cluster, tokenKey, receiptKey }: Registration,
-  { engines, fence }: { engines: readonly DiskEngine[]; fence: CommandFence },
+  { engines, fence, care, dropped }: NodeParts,
 ): NodeServices {
   const gate = new TokenGate({ clock, hasher, cluster, key: keyBytes(tokenKey) });
   return {
-    service: new LocalChunkService({ engines, gate, hasher, receiptKey: keyBytes(receiptKey) }),
-    commands: new LocalNodeCommands({ engines, gate: new CommandGate(node, { gate, fence }) }),
+    service: new LocalChunkService({
+      ...{ engines, gate, hasher, clock },
+      receiptKey: keyBytes(receiptKey),
+      readTook: (engine, ms) => care.readTook(engine, ms),
+    }),
+    commands: new LocalNodeCommands({ engines, care, dropped, gate: new CommandGate(node, { gate, fence }) }),
   };
 }
 

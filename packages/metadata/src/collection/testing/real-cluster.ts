@@ -113,6 +113,7 @@ export class RealCluster implements AsyncDisposable {
         membership: this.cluster.core.membership,
         home: node.home,
         disks: [node.disk],
+        chunksAt: chunkServicesAt(this.env),
         listen: { host: "127.0.0.1", port: 0 },
         joinToken,
         version: "test",

@@ -21,7 +21,7 @@ import {
   type TokenClaims,
   toBase64Url,
 } from "@cairn/protocol";
-import { nodeCommandsAt, RemoteChunkService } from "@cairn/remote";
+import { chunkServicesAt, nodeCommandsAt, RemoteChunkService } from "@cairn/remote";
 import { MemoryDisk } from "@cairn/simulator";
 import { type StorageNode, type StorageNodeOptions, startStorageNode } from "../storage-node.ts";
 
@@ -104,6 +104,7 @@ export class NodeFixture implements AsyncDisposable {
       membership: this.membership,
       home: this.home,
       disks: this.disks,
+      chunksAt: chunkServicesAt(this.env),
       listen: { host: "127.0.0.1", port: 0 },
       joinToken: "join",
       version: "test",

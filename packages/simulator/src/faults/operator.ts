@@ -1,0 +1,73 @@
+import { calmNetwork } from "../network/link-faults.ts";
+import { healthyDisk, type NodeHost } from "../world/node-host.ts";
+import type { World } from "../world/world.ts";
+
+const lookMs = 500;
+
+/** Starts again what has ended, as a supervisor does, and mends everything at the end. */
+export class Operator {
+  readonly #world: World;
+  readonly #downUntil = new Map<NodeHost | "metadata", number>();
+  #stopped = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Begins to look after all parts. */
+  start(): void {
+    this.#world.timeline.after(lookMs, () => {
+      if (this.#stopped) return;
+      this.#look();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** The part stays down for so long. */
+  leaveDown(part: NodeHost | "metadata", ms: number): void {
+    this.#downUntil.set(part, this.#world.timeline.now + ms);
+  }
+
+  /** The machine is gone for good. */
+  giveUp(node: NodeHost): void {
+    node.gone = true;
+    node.cutPower();
+  }
+
+  /** Machines that are not gone for good. */
+  nodes(): readonly NodeHost[] {
+    return this.#world.nodes.filter(({ gone }) => !gone);
+  }
+
+  /** Takes every fault away and starts everything anew that is not gone for good. */
+  mendAll(): void {
+    const { network, metadata, clients } = this.#world;
+    Object.assign(network.faults, calmNetwork);
+    network.cuts.mendAll();
+    metadata.faults.slowStatement = 0;
+    metadata.faults.unknownOutcome = 0;
+    this.#world.crashPointChance = 0;
+    this.#downUntil.clear();
+    for (const { machine } of [metadata, ...this.#world.nodes, ...clients]) machine.wall.offsetMs = 0;
+    for (const node of this.nodes()) {
+      for (const disk of node.disks) {
+        Object.assign(disk.faults, healthyDisk);
+        disk.platter.totalBytes = this.#world.options.diskBytes;
+      }
+      node.start();
+    }
+    metadata.kill();
+    this.#world.startMetadata();
+  }
+
+  #look(): void {
+    const { metadata, timeline } = this.#world;
+    const due = (part: NodeHost | "metadata"): boolean => (this.#downUntil.get(part) ?? 0) <= timeline.now;
+    if (!metadata.machine.running && due("metadata")) this.#world.startMetadata();
+    for (const node of this.nodes()) if (!node.machine.running && due(node)) node.start();
+  }
+}

@@ -1,0 +1,135 @@
+import type { Disk, Env } from "@cairn/env";
+import {
+  chunkIdFromHash,
+  type DiskId,
+  type Generation,
+  type GroupId,
+  parseDiskId,
+  parseGroupId,
+} from "@cairn/protocol";
+import { DiskEngine, readDiskIdentity } from "@cairn/storage-node";
+import type { DiskImage } from "../disk/disk-image.ts";
+import { MemoryDisk } from "../disk/memory-disk.ts";
+import { Life } from "../world/life.ts";
+import { processEnv } from "../world/process-env.ts";
+import { RunLog } from "../world/run-log.ts";
+import { Timeline } from "../world/timeline.ts";
+import type { World } from "../world/world.ts";
+
+/** A chunk that versions may need, and how many of its group's members have it whole. */
+export interface ChunkCopies {
+  readonly id: string;
+  readonly group: GroupId;
+  readonly generation: Generation;
+  readonly refs: number;
+  /** Copies that its group is to have. */
+  readonly wanted: number;
+  readonly good: readonly DiskId[];
+  readonly members: readonly DiskId[];
+}
+
+/** What lies on the disks of a world, held against its database. */
+export interface Examination {
+  readonly chunks: readonly ChunkCopies[];
+  /** Records on disks whose generation no row knows and whose lease is closed. */
+  readonly orphans: readonly string[];
+}
+
+/**
+ * Opens a copy of every disk that is not gone for good, as it is at this moment and reads every copy of every live chunk. The world stands still
+ * meanwhile and does not notice.
+ */
+export async function examine(world: World): Promise<Examination> {
+  const engines = new Map<DiskId, DiskEngine>();
+  for (const { platter } of world.nodes.filter(({ gone }) => !gone).flatMap(({ disks }) => disks)) {
+    const engine = await openCopy(world, platter.image());
+    if (engine) engines.set(engine.identity.disk, engine);
+  }
+  return {
+    chunks: await chunkCopies(world, engines),
+    orphans: await orphansOf(world, engines),
+  };
+}
+
+async function openCopy(world: World, image: DiskImage): Promise<DiskEngine | undefined> {
+  const disk: Disk = new MemoryDisk({ image });
+  const identity = await readDiskIdentity(disk);
+  if (!identity || identity.cluster !== world.metadata.keys.cluster) return undefined;
+  return DiskEngine.open(quietEnv(world), disk, { expected: identity });
+}
+
+/** Time that stands still, apart from the world's. */
+function quietEnv(world: World): Env {
+  const timeline = new Timeline();
+  const life = new Life(timeline);
+  return processEnv({
+    ...{ name: "examiner", timeline, life, wall: { offsetMs: 0 }, random: world.will },
+    network: world.network.of("examiner", life),
+    log: new RunLog(timeline),
+    unforeseen: () => undefined,
+    crashPoint: () => undefined,
+  });
+}
+
+interface ChunkRow {
+  readonly hash: Uint8Array;
+  readonly generation: Generation;
+  readonly grp: number;
+  readonly refs: number;
+  readonly copies: number;
+}
+
+async function chunkCopies(world: World, engines: ReadonlyMap<DiskId, DiskEngine>): Promise<ChunkCopies[]> {
+  const { rows, slots } = await world.metadata.database.read(async (sql) => ({
+    rows: await sql.all<ChunkRow>(
+      "SELECT hash, generation, grp, refs, copies FROM chunk JOIN grp ON grp.id = chunk.grp WHERE chunk.state = 0 ORDER BY hash",
+    ),
+    slots: await sql.all<{ grp: number; disk: number; state: number }>("SELECT grp, disk, state FROM grp_slot"),
+  }));
+  const membersOf = new Map<number, DiskId[]>();
+  for (const { grp, disk, state } of slots) {
+    if (state === 1) continue;
+    const members = membersOf.get(grp) ?? [];
+    members.push(parseDiskId(disk));
+    membersOf.set(grp, members);
+  }
+  const found: ChunkCopies[] = [];
+  for (const row of rows) {
+    const id = chunkIdFromHash(row.hash);
+    const group = parseGroupId(row.grp);
+    const members = membersOf.get(row.grp) ?? [];
+    const good: DiskId[] = [];
+    for (const disk of members) {
+      const finding = await engines.get(disk)?.check(group, id, row.generation);
+      if (finding === "sound") good.push(disk);
+    }
+    found.push({ id, group, generation: row.generation, refs: row.refs, wanted: row.copies, good, members });
+  }
+  return found;
+}
+
+async function orphansOf(world: World, engines: ReadonlyMap<DiskId, DiskEngine>): Promise<string[]> {
+  const { rows, open } = await world.metadata.database.read(async (sql) => ({
+    rows: await sql.all<{ hash: Uint8Array; generation: number }>(
+      "SELECT hash, generation FROM chunk UNION SELECT hash, generation FROM condemned",
+    ),
+    open: await sql.all<{ id: number }>("SELECT id FROM lease WHERE state = 0"),
+  }));
+  const known = new Set(rows.map(({ hash, generation }) => `${chunkIdFromHash(hash)} ${generation}`));
+  const openLeases = new Set(open.map(({ id }) => id));
+  const orphans: string[] = [];
+  for (const [disk, engine] of engines) {
+    for (const { group } of engine.digests()) {
+      let cursor: string | undefined;
+      do {
+        const page = await engine.inventory(group, cursor, 1000);
+        for (const { id, generation } of page.chunks) {
+          if (known.has(`${id} ${generation}`) || openLeases.has(Math.floor(generation / 2 ** 24))) continue;
+          orphans.push(`disk ${disk} group ${group} chunk ${id.slice(0, 8)} generation ${generation}`);
+        }
+        cursor = page.cursor;
+      } while (cursor !== undefined);
+    }
+  }
+  return orphans;
+}

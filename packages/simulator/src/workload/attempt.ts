@@ -1,0 +1,61 @@
+import { StorageError } from "@cairn/protocol";
+import type { ClientHost, ClientParts } from "../world/client-host.ts";
+import type { World } from "../world/world.ts";
+
+/** What became of one operation of a client. */
+export type Attempt<Result> =
+  | { readonly kind: "done"; readonly result: Result }
+  | { readonly kind: "failed"; readonly error: StorageError }
+  /** The client's process ended in its middle. */
+  | { readonly kind: "died" };
+
+/** Kinds of failures that a client may meet while anything can go wrong. */
+const bearable: ReadonlySet<string> = new Set([
+  "unavailable",
+  "overloaded",
+  "cancelled",
+  "no-space",
+  "stale",
+  "conflict",
+  "not-found",
+  "precondition-failed",
+  "chunk-gone",
+  "unauthenticated",
+]);
+
+/** Runs an operation on a client's machine and tells how it ended. A failure that no fault explains ends the run. */
+export async function attempt<Result>(
+  world: World,
+  client: ClientHost,
+  operation: { readonly name: string; readonly work: (parts: ClientParts) => Promise<Result> },
+): Promise<Attempt<Result>> {
+  const { parts } = client;
+  const { life } = client.machine;
+  const { name } = operation;
+  world.operations++;
+  client.machine.note(name);
+  const ended = await new Promise<Attempt<Result>>((resolve) => {
+    const forget = life.atEnd(() => resolve({ kind: "died" }));
+    operation.work(parts).then(
+      (result) => {
+        forget();
+        resolve({ kind: "done", result });
+      },
+      (error: unknown) => {
+        forget();
+        resolve({ kind: "failed", error: storageError(world, name, error) });
+      },
+    );
+  });
+  client.machine.note(`${name} ${ended.kind === "failed" ? `failed: ${ended.error.message}` : ended.kind}`);
+  return ended;
+}
+
+function storageError(world: World, name: string, error: unknown): StorageError {
+  const failure =
+    error instanceof StorageError
+      ? error
+      : new StorageError("internal", name, error instanceof Error ? (error.stack ?? error.message) : String(error));
+  if (!bearable.has(failure.kind)) world.violate("a failure has a reason", `${name}: ${failure.message}`);
+  return failure;
+}
