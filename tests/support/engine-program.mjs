@@ -24,6 +24,10 @@ await holding(nodeEnv({ name: "engine", level: "silent" }), async (env) => {
   }
   await engine.seal(2 + start);
   writeSync(1, `seal ${2 + start}\n`);
+  await compactAll(engine, 1);
+  await putAll(engine, 90 + start, [start + 190]);
+  await engine.dropGroup(90 + start);
+  writeSync(1, `delete ${90 + start} ${start + 190}\n`);
   await engine[Symbol.asyncDispose]();
 });
 
@@ -31,6 +35,14 @@ async function putAll(engine, group, indices) {
   const puts = indices.map((index) => ({ group, epoch: 1, ...chunkOf(index) }));
   const outcomes = await engine.putMany(puts);
   for (const [at, { ok }] of outcomes.entries()) if (ok) writeSync(1, `put ${group} ${indices[at]}\n`);
+}
+
+/** Gives back the bytes of all deletes, those of this second too. */
+async function compactAll(engine, group) {
+  const { signal } = new AbortController();
+  for (const { segment } of await engine.compactable({ trashMs: -1000, urgent: true })) {
+    await engine.compact({ group, segment, trashMs: -1000, pace: async () => undefined, signal });
+  }
 }
 
 async function remove(engine, group, index) {

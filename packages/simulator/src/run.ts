@@ -3,7 +3,7 @@ import { Nemesis } from "./faults/nemesis.ts";
 import { Operator } from "./faults/operator.ts";
 import { drawSwarm, type Swarm } from "./faults/swarm.ts";
 import { type FileState, Ledger } from "./oracle/ledger.ts";
-import { type Promises, verifyWorld } from "./oracle/verdict.ts";
+import { verifyWorld } from "./oracle/verdict.ts";
 import type { Violation } from "./oracle/violation.ts";
 import { SeededRandom } from "./random/seeded-random.ts";
 import { Actor } from "./workload/actor.ts";
@@ -87,8 +87,7 @@ async function live(world: World, swarm: Swarm): Promise<void> {
   for (const actor of actors) actor.stop();
   operator.mendAll();
   await world.until("every operation ends", patienceMs, () => actors.every(({ idle }) => idle));
-  const promises: Promises = { lostMachines: world.nodes.length > operator.nodes().length };
-  if (!world.violation) await verifyWorld({ world, ledger, drive, promises });
+  if (!world.violation) await verifyWorld({ world, ledger, drive });
   operator.stop();
 }
 

@@ -100,6 +100,17 @@ test("a node in maintenance is not missed", async () => {
   expect(hold()).toBeUndefined();
 });
 
+test("nodes that somebody has given up do not hold up the copying that their removal waits for", async () => {
+  const [one, two, ...others] = nodes;
+  await cluster.advance(60_000);
+  await beat(...others);
+  expect(hold()?.state).toBe("storm-brake");
+  expect(hold()?.reason).toContain("cairn node remove");
+  await cluster.core.duties.set(one?.name as never, "draining");
+  await cluster.core.duties.set(two?.name as never, "draining");
+  expect(hold()).toBeUndefined();
+});
+
 test("a disk whose groups live elsewhere by now is no part of a storm", async () => {
   const disk = nodes[0]?.disk;
   for (const group of [...cluster.core.map.groups()]) {

@@ -119,7 +119,7 @@ export class Readiness {
     const { settings } = this.#world;
     const { total, lost, lostLately, nodesLost } = this.#census();
     if (nodesLost.length < 2) return undefined;
-    const names = nodesLost.slice(0, 8).join(", ");
+    const names = `${nodesLost.slice(0, 8).join(", ")}; whoever never comes back is to be removed with: cairn node remove`;
     if (lostLately * 100 > total * settings.get("storm.lost-disks")) {
       return `${lostLately} of ${total} disks went away together: ${names}`;
     }
@@ -144,8 +144,8 @@ export class Readiness {
       // Whoever is in maintenance is away on purpose, and what was removed does not count at all.
       if (duty === undefined || duty === "removed") continue;
       const away = duty !== "maintenance" && this.#isLost(disk);
-      // A disk that was lost long ago and whose groups live elsewhere by now is no part of what happens today.
-      if (away && !holding.has(disk.disk)) continue;
+      // What somebody has given up is not missed, nor a disk that was lost long ago and whose groups live elsewhere by now.
+      if (away && (duty === "draining" || !holding.has(disk.disk))) continue;
       total++;
       if (!away) {
         this.#lostSince.delete(disk.disk);

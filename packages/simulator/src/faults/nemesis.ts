@@ -4,6 +4,7 @@ import type { SeededRandom } from "../random/seeded-random.ts";
 import { healthyDisk, type NodeDiskPlace, type NodeHost } from "../world/node-host.ts";
 import type { World } from "../world/world.ts";
 import { DamageBudget } from "./damage-budget.ts";
+import { Membership } from "./membership.ts";
 import type { Operator } from "./operator.ts";
 import { type Blow, blows, type Swarm } from "./swarm.ts";
 
@@ -14,6 +15,7 @@ export class Nemesis {
   readonly #swarm: Swarm;
   readonly #random: SeededRandom;
   readonly #budget: DamageBudget;
+  readonly #membership: Membership;
   readonly #images = new Map<NodeDiskPlace, DiskImage>();
   readonly #swapped: (() => void)[] = [];
   #stopped = false;
@@ -24,6 +26,7 @@ export class Nemesis {
     this.#swarm = swarm;
     this.#random = world.chance;
     this.#budget = new DamageBudget(world);
+    this.#membership = new Membership(world, operator);
   }
 
   stop(): void {
@@ -98,6 +101,14 @@ export class Nemesis {
         return this.#cutOneWay();
       case "jump clock":
         return this.#jumpClock();
+      case "drain node":
+        return this.#membership.drain(node, this.#between(20_000, 90_000));
+      case "add node":
+        return this.#membership.add();
+      case "rebalance":
+        return this.#membership.rebalance();
+      case "change copies":
+        return this.#membership.changeCopies();
       default:
         return this.#hurtDisk(blow, node);
     }
@@ -109,6 +120,8 @@ export class Nemesis {
     const { name } = node.machine;
     if (blow === "failing disk") return this.#failDisk(node, place);
     if (blow === "full disk") return this.#fillDisk(node, place);
+    // While machines have each other's disks nobody can say whose copies a blow would hit.
+    if (this.#swapped.length > 0) return undefined;
     if (blow === "swap disks") return this.#swapDisks();
     if (!(await this.#budget.admits(node))) return undefined;
     switch (blow) {
@@ -225,7 +238,7 @@ export class Nemesis {
   #swapDisks(): string | undefined {
     const [one, other] = this.#operator.nodes().filter((node) => node.disks[0]);
     const [a, b] = [one?.disks[0], other?.disks[0]];
-    if (!one || !other || !a || !b || this.#swapped.length > 0) return undefined;
+    if (!one || !other || !a || !b) return undefined;
     const swap = (): void => {
       one.kill();
       other.kill();

@@ -41,7 +41,11 @@ export type Blow =
   | "stale disk"
   | "swap disks"
   | "wipe disk"
-  | "lose machine";
+  | "lose machine"
+  | "drain node"
+  | "add node"
+  | "rebalance"
+  | "change copies";
 
 export const blows: readonly Blow[] = [
   "kill node",
@@ -62,6 +66,10 @@ export const blows: readonly Blow[] = [
   "swap disks",
   "wipe disk",
   "lose machine",
+  "drain node",
+  "add node",
+  "rebalance",
+  "change copies",
 ];
 
 /** Draws what a run is like. */
