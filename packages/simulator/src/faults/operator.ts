@@ -3,11 +3,14 @@ import { healthyDisk, type NodeHost } from "../world/node-host.ts";
 import type { World } from "../world/world.ts";
 
 const lookMs = 500;
+const removeEveryMs = 20_000;
 
 /** Starts again what has ended, as a supervisor does, and mends everything at the end. */
 export class Operator {
   readonly #world: World;
   readonly #downUntil = new Map<NodeHost | "metadata", number>();
+  readonly #removed = new Set<NodeHost>();
+  #removeAt = Number.POSITIVE_INFINITY;
   #stopped = false;
 
   constructor(world: World) {
@@ -62,6 +65,7 @@ export class Operator {
     }
     metadata.kill();
     this.#world.startMetadata();
+    this.#removeAt = this.#world.timeline.now + removeEveryMs;
   }
 
   #look(): void {
@@ -69,5 +73,21 @@ export class Operator {
     const due = (part: NodeHost | "metadata"): boolean => (this.#downUntil.get(part) ?? 0) <= timeline.now;
     if (!metadata.machine.running && due("metadata")) this.#world.startMetadata();
     for (const node of this.nodes()) if (!node.machine.running && due(node)) node.start();
+    if (timeline.now >= this.#removeAt) this.#removeGone();
+  }
+
+  /** Tells the cluster which nodes never come back: while it waits for many of them, it copies nothing. */
+  #removeGone(): void {
+    const { metadata, nodes, timeline, log } = this.#world;
+    this.#removeAt = timeline.now + removeEveryMs;
+    const operations = metadata.opened?.operations;
+    for (const host of nodes) {
+      const { gone, name: node } = host;
+      if (!gone || node === undefined || this.#removed.has(host)) continue;
+      operations?.applyChange({ kind: "remove", node }).then(
+        () => this.#removed.add(host),
+        (error: Error) => log.note("operator", `removal of ${node}: ${error.message}`),
+      );
+    }
   }
 }
