@@ -162,6 +162,17 @@ describe("when a node fails", () => {
     await busy.writer.write(target("a"), { bytes: bytesOf(10) });
     expect(busy.metadata.files.size).toBe(1);
   });
+
+  test("a node that finds a request too large, damaged as it arrived, does not end the write", async () => {
+    await using drive = new TestDrive();
+    const [first] = drive.nodes;
+    const tooLarge = () => Promise.reject(new StorageError("too-large", "read batch", "4294967296 items"));
+    if (first) first.fault = tooLarge;
+    await drive.writer.write(target("a"), { bytes: bytesOf(10) });
+    expect(drive.metadata.files.size).toBe(1);
+    for (const node of drive.nodes) node.fault = tooLarge;
+    expect(await kindOf(drive.writer.write(target("b"), { bytes: bytesOf(10) }))).toBe("too-large");
+  });
 });
 
 describe("the commit", () => {

@@ -144,7 +144,7 @@ export class ReplicatedWrite {
     }
   }
 
-  /** Notes why a group is left alone; ends at once what no other group can mend. */
+  /** Notes why a group is left alone. No refusal ends a write at once: the request may have been damaged on its way. */
   async #abandon(
     lease: HeldLease,
     group: WritableGroup,
@@ -153,7 +153,6 @@ export class ReplicatedWrite {
     const { attempts, signal } = work;
     const { member, error } = work.failure;
     if (signal?.aborted) throw cancelled("write chunk");
-    if (isKind(error, "too-large")) throw error;
     if (isKind(error, "no-space")) this.#fullDisks.set(member.disk, this.#env.clock.monotonic() + fullDiskPauseMs);
     this.#env.log.debug({ node: member.node, disk: member.disk, err: error }, "a chunk leaves a group");
     this.#abandoned.add(1);

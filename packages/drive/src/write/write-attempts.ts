@@ -86,6 +86,9 @@ export class WriteAttempts implements Avoided {
         details: { chunk: this.#chunk, nodes },
       });
     }
+    if (this.#failures.length > 0 && this.#failures.every(({ error }) => isKind(error, "too-large"))) {
+      return new StorageError("too-large", "write chunk", reasons.join("; "), { details: { chunk: this.#chunk } });
+    }
     const what = reasons.length === 0 ? `no group of ${copies} healthy nodes is left` : reasons.join("; ");
     return new StorageError("unavailable", "write chunk", what, {
       hint: `${copies} storage nodes must be reachable to write; see the state of the nodes with: cairn status`,

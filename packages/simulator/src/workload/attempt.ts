@@ -9,6 +9,14 @@ export type Attempt<Result> =
   /** The client's process ended in its middle. */
   | { readonly kind: "died" };
 
+/** One thing that a client does. */
+export interface Operation<Result> {
+  readonly name: string;
+  readonly work: (parts: ClientParts) => Promise<Result>;
+  /** A kind of failure that it may meet besides those that all may meet; the caller judges it. */
+  readonly expects?: StorageError["kind"] | undefined;
+}
+
 /** Kinds of failures that a client may meet while anything can go wrong. */
 const bearable: ReadonlySet<string> = new Set([
   "unavailable",
@@ -27,7 +35,7 @@ const bearable: ReadonlySet<string> = new Set([
 export async function attempt<Result>(
   world: World,
   client: ClientHost,
-  operation: { readonly name: string; readonly work: (parts: ClientParts) => Promise<Result> },
+  operation: Operation<Result>,
 ): Promise<Attempt<Result>> {
   const { parts } = client;
   const { life } = client.machine;
@@ -43,7 +51,7 @@ export async function attempt<Result>(
       },
       (error: unknown) => {
         forget();
-        resolve({ kind: "failed", error: storageError(world, name, error) });
+        resolve({ kind: "failed", error: storageError(world, operation, error) });
       },
     );
   });
@@ -51,11 +59,12 @@ export async function attempt<Result>(
   return ended;
 }
 
-function storageError(world: World, name: string, error: unknown): StorageError {
+function storageError(world: World, { name, expects }: Operation<unknown>, error: unknown): StorageError {
   const failure =
     error instanceof StorageError
       ? error
       : new StorageError("internal", name, error instanceof Error ? (error.stack ?? error.message) : String(error));
-  if (!bearable.has(failure.kind)) world.violate("a failure has a reason", `${name}: ${failure.message}`);
+  if (!bearable.has(failure.kind) && failure.kind !== expects)
+    world.violate("a failure has a reason", `${name}: ${failure.message}`);
   return failure;
 }

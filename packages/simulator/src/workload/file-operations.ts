@@ -1,7 +1,7 @@
 import { type Drive, type EntryAddress, type MetadataService, newId } from "@cairn/protocol";
 import { type AckedVersion, absent, type Change, type FileState, type Ledger } from "../oracle/ledger.ts";
 import type { SeededRandom } from "../random/seeded-random.ts";
-import type { ClientHost } from "../world/client-host.ts";
+import type { ClientHost, ClientParts } from "../world/client-host.ts";
 import type { World } from "../world/world.ts";
 import { type Attempt, attempt } from "./attempt.ts";
 import { type Content, digestOf } from "./contents.ts";
@@ -65,15 +65,21 @@ export class FileOperations {
     const offset = this.#random.integer(whole.length);
     const length = 1 + this.#random.integer(whole.length - offset);
     const from = this.#now();
-    const read = await this.#attempt(`read ${name} from ${offset}`, async ({ reader }) => {
+    const work = async ({ reader }: ClientParts): Promise<Buffer> => {
       const file = await reader.open(this.#address(name), { offset, length });
       const pieces: Uint8Array[] = [];
       for await (const piece of file.bytes) pieces.push(piece);
       return Buffer.concat(pieces);
+    };
+    const read = await attempt(this.#world, this.#client, {
+      ...{ name: `read ${name} from ${offset}`, work, expects: "range" },
     });
-    if (read.kind !== "done") return;
     // Another change may have come between; then only a whole read tells more.
     if (this.#ledger.possible(name, from, this.#now()).size !== 1) return;
+    if (read.kind === "failed" && read.error.kind === "range") {
+      this.#violate("integrity", `${name} is shorter than ${offset + length} bytes`);
+    }
+    if (read.kind !== "done") return;
     if (!read.result.equals(whole.subarray(offset, offset + length))) {
       this.#violate("integrity", `${name} has other bytes from ${offset} on`);
     }

@@ -166,6 +166,17 @@ test("a server that has forgotten the node is told everything anew", async () =>
   expect(membership.heartbeats.at(-1)?.sequence).toBe(1);
 });
 
+test("a server that does not know the node's credential any more is asked to register the node", async () => {
+  loop.start();
+  await clock.advance(100);
+  membership.onHeartbeat = async () => {
+    membership.onHeartbeat = async () => ({});
+    throw new StorageError("unauthenticated", "heartbeat", "another credential");
+  };
+  await clock.advance(3000);
+  expect(renewals).toBe(1);
+});
+
 test("a name that another process has is told to the node, which keeps trying", async () => {
   membership.onHeartbeat = async () => {
     throw new StorageError("stale", "heartbeat", "register again");

@@ -135,7 +135,7 @@ export class HeartbeatLoop implements AsyncDisposable {
     try {
       await this.#tell();
     } catch (error) {
-      if (!isKind(error, "stale")) throw error;
+      if (!isKind(error, "stale", "unauthenticated")) throw error;
       await this.#register();
       await this.#tell();
     }
@@ -181,7 +181,7 @@ export class HeartbeatLoop implements AsyncDisposable {
     }
   }
 
-  /** The server does not know this process: it registers, and tells everything anew. */
+  /** The server does not know this process or its credential: it registers, and tells everything anew. */
   async #register(): Promise<void> {
     const { registration, renewed, displaced, care, log } = this.#parts;
     try {

@@ -63,6 +63,24 @@ describe("without a metadata server", () => {
     expect(membership.registrations.at(-1)).toMatchObject({ secret: "the node's credential", node: "node-1" });
   });
 
+  test("a node whose credential was replaced shows its join token again, and without one says why it cannot start", async () => {
+    await fixture.start();
+    await fixture.stop();
+    const { membership } = fixture;
+    membership.onRegister = async () => {
+      const secret = membership.registrations.at(-1)?.secret;
+      if (secret === "the node's credential") throw new StorageError("unauthenticated", "join cluster", "unknown");
+      return {};
+    };
+    await fixture.start();
+    expect(membership.registrations.at(-1)).toMatchObject({ node: "node-1" });
+    expect(membership.registrations.at(-1)?.secret).not.toBe("the node's credential");
+    await fixture.stop();
+    expect(await kindOf(fixture.start({ joinToken: undefined }))).toBe("unauthenticated");
+    membership.onRegister = async () => ({});
+    await fixture.start();
+  });
+
   test("a server that keeps silent does not keep a node that has joined before from serving", async () => {
     await fixture.start();
     await fixture.service.put(await writeOf(1));

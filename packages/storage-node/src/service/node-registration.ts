@@ -95,16 +95,30 @@ export class NodeRegistration {
 
   async #renew(): Promise<Registration> {
     const { membership, home } = this.#parts;
-    const registration = await membership.register(await this.#request());
+    const registration = await this.#ask(membership);
     refuseOther(this.#current, registration);
     await writeNodeFile(home, nodeFile, registration);
     this.#current = registration;
     return registration;
   }
 
-  async #request(): Promise<RegisterRequest> {
-    const { joinToken, node, url, version, bootNonce, disks } = this.#parts.wish;
-    const secret = this.#current?.credential ?? joinToken;
+  /**
+   * A second arrival of the request to join gives the node another credential, which nobody receives. The join token and
+   * the disks then say who it is, as they did the first time.
+   */
+  async #ask(membership: MembershipService): Promise<Registration> {
+    const { joinToken } = this.#parts.wish;
+    const credential = this.#current?.credential;
+    try {
+      return await membership.register(await this.#request(credential ?? joinToken));
+    } catch (error) {
+      if (credential === undefined || joinToken === undefined || !isKind(error, "unauthenticated")) throw error;
+      return membership.register(await this.#request(joinToken));
+    }
+  }
+
+  async #request(secret: string | undefined): Promise<RegisterRequest> {
+    const { node, url, version, bootNonce, disks } = this.#parts.wish;
     if (secret === undefined) {
       throw new StorageError("unauthenticated", "join cluster", "the node has neither joined before nor a join token", {
         hint: "Make a token on the metadata server with: cairn node add --print-join-command",
