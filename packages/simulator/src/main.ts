@@ -1,19 +1,46 @@
-import { runSeed } from "./run.ts";
+import { parseArgs } from "node:util";
+import { hunt } from "./hunt/hunt.ts";
+import { runToResult, serveSeeds } from "./hunt/hunt-worker.ts";
 
-const seed = Number(process.argv[2] ?? "1");
-const seeds = Number(process.argv[3] ?? "1");
-for (let at = seed; at < seed + seeds; at++) {
-  const startedAt = performance.now();
-  const report = await runSeed({ seed: at, ...(process.env["ECHO"] ? { echo: console.log } : {}) });
-  const wall = Math.round(performance.now() - startedAt);
-  console.log(
-    at,
-    report.violation?.message ?? "ok",
-    report.operations,
-    report.steps,
-    report.virtualMs,
-    `${wall} ms`,
-    report.digest,
-  );
-  if (report.violation) console.log(report.lastLines.slice(-12).join("\n"), [...report.faults]);
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    seeds: { type: "string" },
+    from: { type: "string", default: "1" },
+    minutes: { type: "string" },
+    workers: { type: "string", default: "0" },
+    echo: { type: "boolean", default: false },
+    "until-first": { type: "boolean", default: false },
+    worker: { type: "boolean", default: false },
+  },
+});
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+if (values.worker) serveSeeds();
+else if (values.seed !== undefined) process.exitCode = (await one(number(values.seed))) ? 0 : 1;
+else process.exitCode = (await many()) ? 0 : 1;
+
+async function one(seed: number): Promise<boolean> {
+  const result = await runToResult(seed, values.echo ? say : undefined);
+  const { violation, operations, virtualMs, steps, digest, faults, wallMs } = result;
+  if (violation !== undefined && !values.echo) say(result.lastLines.join("\n"));
+  say(`faults: ${faults.map(([fault, count]) => `${count} × ${fault}`).join(", ")}`);
+  say(`${operations} operations, ${steps} steps, ${virtualMs} ms of virtual time in ${Math.round(wallMs)} ms`);
+  say(`seed ${seed} digest ${digest}: ${violation ?? "no violation"}`);
+  return violation === undefined;
+}
+
+function many(): Promise<boolean> {
+  const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : number(values.minutes);
+  const seeds = values.seeds ?? (values.minutes === undefined ? "100" : "1e9");
+  return hunt({
+    ...{ from: number(values.from), seeds: number(seeds), minutes, workers: number(values.workers) },
+    ...{ untilFirst: values["until-first"], say },
+  });
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new Error(`${text} is no number of seeds, minutes or workers`);
+  return value;
 }

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { runSeed } from "./run.ts";
+
+/** Another base each day, so that the same seeds are not all that is ever seen. */
+const base = 1_000_000 + Math.floor(Date.now() / 86_400_000) * 100;
+const budgetMs = 30_000;
+
+test("a run does what its seed says, and the same again the second time", async () => {
+  const [one, again, other] = [await runSeed({ seed: 7 }), await runSeed({ seed: 7 }), await runSeed({ seed: 8 })];
+  expect(again.digest).toBe(one.digest);
+  expect(again.faults).toEqual(one.faults);
+  expect(other.digest).not.toBe(one.digest);
+}, 60_000);
+
+test(`no seed from ${base} on finds a violation, however many fit into half a minute`, async () => {
+  const startedAt = performance.now();
+  const faults = new Map<string, number>();
+  let operations = 0;
+  for (let seed = base; seed < base + 100 && performance.now() - startedAt < budgetMs; seed++) {
+    const report = await runSeed({ seed });
+    expect(report.violation?.message, `repeat with: npm run simulate -- --seed ${seed} --echo`).toBeUndefined();
+    operations += report.operations;
+    for (const [fault, count] of report.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
+  }
+  // Runs in which nothing happens find nothing either.
+  expect(operations).toBeGreaterThan(100);
+  expect(faults.size).toBeGreaterThan(5);
+}, 120_000);
