@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { onlyBlows, type Swarm } from "./faults/swarm.ts";
 import { hunt } from "./hunt/hunt.ts";
 import { runToResult, serveSeeds } from "./hunt/hunt-worker.ts";
 
@@ -10,6 +11,8 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     workers: { type: "string", default: "0" },
     echo: { type: "boolean", default: false },
+    blows: { type: "string" },
+    "blow-every": { type: "string" },
     "until-first": { type: "boolean", default: false },
     worker: { type: "boolean", default: false },
   },
@@ -21,7 +24,7 @@ else if (values.seed !== undefined) process.exitCode = (await one(number(values.
 else process.exitCode = (await many()) ? 0 : 1;
 
 async function one(seed: number): Promise<boolean> {
-  const result = await runToResult(seed, values.echo ? say : undefined);
+  const result = await runToResult({ seed, swarm: swarm() }, values.echo ? say : undefined);
   const { violation, operations, virtualMs, steps, digest, faults, wallMs } = result;
   if (violation !== undefined && !values.echo) say(result.lastLines.join("\n"));
   say(`faults: ${faults.map(([fault, count]) => `${count} × ${fault}`).join(", ")}`);
@@ -35,8 +38,16 @@ function many(): Promise<boolean> {
   const seeds = values.seeds ?? (values.minutes === undefined ? "100" : "1e9");
   return hunt({
     ...{ from: number(values.from), seeds: number(seeds), minutes, workers: number(values.workers) },
-    ...{ untilFirst: values["until-first"], say },
+    ...{ untilFirst: values["until-first"], swarm: swarm(), say },
   });
+}
+
+function swarm(): Partial<Swarm> {
+  const { blows, "blow-every": every } = values;
+  return {
+    ...(blows === undefined ? {} : { blows: onlyBlows(blows.split(",")) }),
+    ...(every === undefined ? {} : { blowEveryMs: number(every) }),
+  };
 }
 
 function number(text: string): number {

@@ -1,3 +1,4 @@
+import { StorageError } from "@cairn/protocol";
 import type { SeededRandom } from "../random/seeded-random.ts";
 import type { Mix } from "../workload/actor.ts";
 
@@ -71,6 +72,15 @@ export const blows: readonly Blow[] = [
   "rebalance",
   "change copies",
 ];
+
+/** Only these blows, all equally often. Throws invalid for one that does not exist. */
+export function onlyBlows(names: readonly string[]): Swarm["blows"] {
+  const unknown = names.find((name) => !(blows as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new StorageError("invalid", "choose blows", unknown, { hint: `There are: ${blows.join(", ")}.` });
+  }
+  return Object.fromEntries(blows.map((blow) => [blow, names.includes(blow) ? 1 : 0])) as Record<Blow, number>;
+}
 
 /** Draws what a run is like. */
 export function drawSwarm(random: SeededRandom): Swarm {

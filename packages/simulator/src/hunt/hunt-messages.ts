@@ -1,8 +1,11 @@
+import type { Swarm } from "../faults/swarm.ts";
 import type { RunReport } from "../run.ts";
 
 /** To a worker: run this seed. */
 export interface SeedOrder {
   readonly seed: number;
+  /** In place of what the seed draws. */
+  readonly swarm: Partial<Swarm>;
 }
 
 /** From a worker: what became of it. */

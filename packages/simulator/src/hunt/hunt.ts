@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import type { Swarm } from "../faults/swarm.ts";
 import type { SeedResult } from "./hunt-messages.ts";
 import { HuntSummary, repeatWith } from "./hunt-summary.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -11,6 +12,8 @@ export interface HuntOptions {
   readonly workers: number;
   /** Ends with the first violation. */
   readonly untilFirst: boolean;
+  /** In place of what each seed draws. */
+  readonly swarm: Partial<Swarm>;
   readonly say: (line: string) => void;
 }
 
@@ -43,11 +46,12 @@ export async function hunt(options: HuntOptions): Promise<boolean> {
     saidAt = performance.now();
     say(`${summary.seeds} seeds, ${summary.violations.length} violations`);
   };
-  using pool = new WorkerPool();
+  using pool = new WorkerPool(options.swarm);
   const workers = Math.min(options.workers || availableParallelism(), seeds);
   await Promise.all(Array.from({ length: workers }, () => pool.work(next, told)));
   for (const line of summary.lines(performance.now() - startedAt)) say(line);
-  return summary.violations.length === 0;
+  // A hunt in which nothing ran found nothing either.
+  return summary.seeds > 0 && summary.violations.length === 0;
 }
 
 function wordsOf({ seed, violation, lastLines }: SeedResult): string {

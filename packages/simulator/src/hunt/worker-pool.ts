@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Swarm } from "../faults/swarm.ts";
 import type { SeedOrder, SeedResult } from "./hunt-messages.ts";
 
 /** A seed that takes longer than this hangs: its world goes on without its time going on. */
@@ -9,6 +10,11 @@ const outputKept = 4000;
 /** Processes that run seeds, one each at a time. */
 export class WorkerPool implements Disposable {
   readonly #children = new Set<ChildProcess>();
+  readonly #swarm: Partial<Swarm>;
+
+  constructor(swarm: Partial<Swarm>) {
+    this.#swarm = swarm;
+  }
 
   [Symbol.dispose](): void {
     for (const child of this.#children) child.kill();
@@ -19,7 +25,7 @@ export class WorkerPool implements Disposable {
     let child: ChildProcess | undefined;
     for (let seed = next(); seed !== undefined; seed = next()) {
       if (!child?.connected) child = this.#start();
-      told(await this.#run(child, { seed }));
+      told(await this.#run(child, { seed, swarm: this.#swarm }));
     }
     child?.disconnect();
   }

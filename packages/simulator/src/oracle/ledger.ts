@@ -28,6 +28,8 @@ export class Ledger {
   readonly #versions: AckedVersion[] = [];
   readonly #removed = new Set<EntryId>();
   readonly #entriesAt = new Map<string, Set<EntryId>>();
+  /** Where a move whose outcome nobody knows may still take whatever stands at a path. */
+  readonly #mayMoveTo = new Map<string, Set<string>>();
 
   paths(): readonly string[] {
     return [...this.#changes.keys()];
@@ -37,7 +39,14 @@ export class Ledger {
   begin(path: string, state: FileState, now: number): Change {
     const change = { state, begin: now, end: Number.POSITIVE_INFINITY };
     this.#of(path).push(change);
+    for (const target of this.#targetsOf(path)) this.#of(target).push({ ...change });
     return change;
+  }
+
+  /** A move was not acknowledged: it may take place at any time, with what stands at `from` then. */
+  mayMove(from: string, to: string): void {
+    const targets = this.#mayMoveTo.get(from) ?? new Set();
+    this.#mayMoveTo.set(from, targets.add(to));
   }
 
   /** The change was acknowledged: it has taken place. */
@@ -85,6 +94,14 @@ export class Ledger {
   /** Versions that nobody has tried to remove. */
   keptVersions(): readonly AckedVersion[] {
     return this.#versions.filter(({ entry }) => !this.#removed.has(entry));
+  }
+
+  #targetsOf(path: string): ReadonlySet<string> {
+    const targets = new Set(this.#mayMoveTo.get(path));
+    // A set that grows while it is gone through is gone through to its end.
+    for (const target of targets) for (const next of this.#mayMoveTo.get(target) ?? []) targets.add(next);
+    targets.delete(path);
+    return targets;
   }
 
   #of(path: string): Change[] {

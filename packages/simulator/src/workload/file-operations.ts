@@ -127,6 +127,7 @@ export class FileOperations {
       metadata.move(commit, found.result.id, { name: to, onConflict: "replace" }),
     );
     if (moved.kind === "done") for (const change of changes) this.#acknowledge(change);
+    else this.#ledger.mayMove(from, to);
   }
 
   /** Goes through the whole folder page by page and compares it with what the ledger allows. */
