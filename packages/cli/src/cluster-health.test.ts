@@ -102,6 +102,11 @@ test("a node that is down makes it degraded, chunks out of reach make it unavail
   expect(wellnessOf(cluster({ redundancy: gone }))).toBe("unavailable");
 });
 
+test("a node that has missed a heartbeat is shown as silent before anybody draws a conclusion from it", () => {
+  const nodes = [node("node-1", { silentForMs: 2900 }), node("node-2", { silentForMs: 7000 })];
+  expect(shown(cluster({ nodes }))).toContain("node-1 online 40 %   node-2 silent for 7.0 s");
+});
+
 test("a node or disk in trouble is never called healthy", () => {
   expect(wellnessOf(cluster({ nodes: [node("node-1", { health: "suspect" })] }))).toBe("degraded");
   const [disk] = node("node-1").disks;

@@ -1,4 +1,4 @@
-import type { ClusterHealth, ClusterStatus, NodeStatus } from "@cairn/protocol";
+import { type ClusterHealth, type ClusterStatus, limits, type NodeStatus } from "@cairn/protocol";
 import type { Connection } from "./connection.ts";
 import { formatBytes, formatDuration, formatItems } from "./format.ts";
 import { describeJob, describeRepair } from "./operations/job-text.ts";
@@ -21,6 +21,8 @@ export interface StatusView {
 const nodesShownMax = 8;
 const nodesPerLine = 3;
 const jobsShownMax = 3;
+/** A node that is silent for longer has missed a heartbeat: people see it before the cluster draws conclusions. */
+const silenceShownMs: number = limits.heartbeatMs * 1.5;
 
 /** The cluster in at most twelve lines for people: is it safe, what may fail, when is it full, who is there, what runs. */
 export function describeStatus(health: ClusterHealth, { connection, colors }: StatusView): readonly string[] {
@@ -110,8 +112,11 @@ function describeNode({ node, health, duty, disks, silentForMs }: NodeStatus, co
   const total = disks.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
   const used = total - disks.reduce((sum, disk) => sum + disk.freeBytes, 0);
   const full = total > 0 ? ` ${Math.round((used / total) * 100)} %` : "";
-  const silent = health === "online" || silentForMs === undefined ? "" : ` for ${formatDuration(silentForMs)}`;
+  const silence = silentForMs === undefined ? "" : ` for ${formatDuration(silentForMs)}`;
+  const overdue = health === "online" && (silentForMs ?? 0) > silenceShownMs;
+  const state = overdue ? colors.yellow("silent") : paint(health);
   const bad = disks.find(({ state }) => state !== "ok");
   const aside = duty === "active" ? "" : ` ${colors.yellow(duty)}`;
-  return `${node} ${paint(health)}${aside}${health === "online" ? full : silent}${bad ? ` ${colors.red(`disk ${bad.state}`)}` : ""}`;
+  const detail = overdue || health !== "online" ? silence : full;
+  return `${node} ${state}${aside}${detail}${bad ? ` ${colors.red(`disk ${bad.state}`)}` : ""}`;
 }

@@ -80,9 +80,8 @@ function optionTable(command: Command): readonly string[] {
   return ["| option | |", "|---|---|", ...rows];
 }
 
-function defaultText(option: { readonly defaultValue?: unknown; readonly long?: string | undefined }): string {
-  if (option.long === "--expires") return "; default: 1h";
-  return `; default: \`${String(option.defaultValue)}\``;
+function defaultText(option: { readonly defaultValue?: unknown; readonly defaultValueDescription?: string }): string {
+  return `; default: \`${option.defaultValueDescription ?? String(option.defaultValue)}\``;
 }
 
 function isShown(command: Command): boolean {

@@ -1,5 +1,5 @@
 import type { NodeStatus } from "@cairn/protocol";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Act, CommandContext } from "../command-context.ts";
 import { addExamples } from "../examples.ts";
 import { formatBytes, formatCount, formatDuration, formatTime } from "../format.ts";
@@ -24,7 +24,11 @@ export function addNodeCommand(program: Command, act: Act): void {
     .command("add")
     .description("Make a join token and show how a new node uses it.")
     .option("--print-join-command", "print nothing but the command")
-    .option("--expires <duration>", "how long the token is good", durationValue, 3_600_000);
+    .addOption(
+      new Option("--expires <duration>", "how long the token is good")
+        .argParser(durationValue)
+        .default(3_600_000, "1h"),
+    );
   addExamples(add, [["cairn node add --print-join-command", "what to run on the new machine"]]);
   act(add, addNode);
   addNodeShow(node, act);

@@ -122,7 +122,7 @@ export class DropExtras {
         severity: "info",
         kind: "copies.dropped",
         subject: `disk ${disk}`,
-        message: `${groups.length} copies of groups that live elsewhere by now were dropped`,
+        message: `dropped copies of groups that live elsewhere by now: ${groups.length}`,
         details: { disk, groups },
       });
     }

@@ -181,7 +181,7 @@ export class ChunkRepair {
       severity: "info",
       kind: "chunks.repaired",
       subject: `group ${group}`,
-      message: `${mended} copies of chunks were damaged or missing and were replaced`,
+      message: `copies of chunks that were damaged or missing were replaced: ${mended}`,
       details: { group, copies: mended },
     });
   }
