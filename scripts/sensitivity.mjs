@@ -19,7 +19,7 @@ import { mutations } from "./mutations.mjs";
 import { root } from "./prepare.mjs";
 
 /** A guard is looked for with the blows that concern it, so many seeds and minutes at most. */
-const search = { seeds: 150, minutes: 3, blowEveryMs: 4000 };
+const search = { seeds: 150, minutes: 2, blowEveryMs: 4000 };
 
 /** Answers true when every guard was missed, or stands in the list with the test that misses it. */
 export async function runSensitivity(words) {

@@ -31,7 +31,10 @@ export class WorkerPool implements Disposable {
   }
 
   #start(): ChildProcess {
-    const child = fork(fileURLToPath(new URL("../main.js", import.meta.url)), ["--worker"], { silent: true });
+    const child = fork(fileURLToPath(new URL("../main.js", import.meta.url)), ["--worker"], {
+      silent: true,
+      execArgv: ["--max-semi-space-size=64"],
+    });
     this.#children.add(child);
     child.on("exit", () => this.#children.delete(child));
     return child;

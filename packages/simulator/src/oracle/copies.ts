@@ -10,6 +10,7 @@ import {
 import { DiskEngine, readDiskIdentity } from "@cairn/storage-node";
 import type { DiskImage } from "../disk/disk-image.ts";
 import { MemoryDisk } from "../disk/memory-disk.ts";
+import { digestOf } from "../workload/contents.ts";
 import { Life } from "../world/life.ts";
 import { processEnv } from "../world/process-env.ts";
 import { RunLog } from "../world/run-log.ts";
@@ -36,8 +37,8 @@ export interface Examination {
 }
 
 /**
- * Opens a copy of every disk that is not gone for good, as it is at this moment and reads every copy of every live chunk. The world stands still
- * meanwhile and does not notice.
+ * Opens a copy of every disk that is not gone for good, as it is at this moment, and reads every copy of every live chunk.
+ * The world stands still meanwhile and does not notice.
  */
 export async function examine(world: World): Promise<Examination> {
   const engines = new Map<DiskId, DiskEngine>();
@@ -100,8 +101,11 @@ async function chunkCopies(world: World, engines: ReadonlyMap<DiskId, DiskEngine
     const members = membersOf.get(row.grp) ?? [];
     const good: DiskId[] = [];
     for (const disk of members) {
-      const finding = await engines.get(disk)?.check(group, id, row.generation);
-      if (finding === "sound") good.push(disk);
+      const engine = engines.get(disk);
+      if ((await engine?.check(group, id, row.generation)) !== "sound") continue;
+      // Also what was damaged before it was written, and has the CRCs of the damage.
+      const { bytes } = (await engine?.read(group, id)) ?? {};
+      if (bytes && digestOf(bytes) === id) good.push(disk);
     }
     found.push({ id, group, generation: row.generation, refs: row.refs, wanted: row.copies, good, members });
   }

@@ -12,7 +12,7 @@ interface Verified {
   readonly drive: Drive;
 }
 
-const quietMs = 180_000;
+const quietMs = 60_000;
 const readingMs = 600_000;
 /** How long the cluster may take to restore every copy and to sweep what nobody needs. */
 const healingMs = 3_600_000;
