@@ -37,10 +37,10 @@ export class MemoryNode implements ChunkService {
   readonly ranges: { readonly offset: number; readonly length: number }[] = [];
   bytesReceived = 0;
 
-  constructor(number: number) {
+  constructor(number: number, url: string = `http://node-${number}`) {
     this.id = `node-${number}` as NodeId;
     this.disk = number as DiskId;
-    this.url = `http://node-${number}`;
+    this.url = url;
   }
 
   async put(write: ChunkWrite, signal?: AbortSignal): Promise<Receipt> {

@@ -2,7 +2,7 @@ import { type ChunkId, chunkIdFromHash, StorageError, type UploadId } from "@cai
 import { VirtualClock } from "@cairn/simulator";
 import { describe, expect, test } from "vitest";
 import { kindOf } from "../testing/memory-metadata.ts";
-import { refused } from "../testing/memory-node.ts";
+import { MemoryNode, refused } from "../testing/memory-node.ts";
 import { bytesOf, streamOf, TestDrive, target } from "../testing/test-drive.ts";
 import type { Progress } from "../transfer.ts";
 
@@ -118,6 +118,16 @@ describe("when a node fails", () => {
     expect((error as StorageError).message).toMatch(/node-[23]: unavailable: node-[23] \(ECONNREFUSED\)/);
     expect((error as StorageError).details["nodes"]).toEqual(expect.arrayContaining(["node-2", "node-3"]));
     expect(drive.metadata.files.size).toBe(0);
+  });
+
+  test("one that was started again somewhere else is found there before a write fails", async () => {
+    await using drive = new TestDrive();
+    await drive.writer.write(target("before"), { bytes: bytesOf(100) });
+    for (const node of drive.nodes.slice(1)) node.fault = () => Promise.reject(refused(node.id));
+    (drive.nodes as MemoryNode[])[1] = new MemoryNode(2, "http://node-2-again");
+    const bytes = bytesOf(20 * kib);
+    await drive.writer.write(target("a"), { bytes });
+    expect(await drive.readAll("a")).toEqual(bytes);
   });
 
   test("a receipt of another disk or epoch does not count", async () => {

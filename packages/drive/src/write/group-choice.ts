@@ -1,4 +1,4 @@
-import type { DiskId, GroupId, GroupMember, NodeId, WritableGroup } from "@cairn/protocol";
+import type { DiskId, GroupId, GroupMember, WritableGroup } from "@cairn/protocol";
 
 /** What speaks against a group right now, from the best to the last resort. */
 export type GroupRank = "healthy" | "suspect" | "avoided" | "down";
@@ -8,7 +8,8 @@ const ranks: readonly GroupRank[] = ["healthy", "suspect", "avoided", "down"];
 export interface Avoided {
   readonly groups: ReadonlySet<GroupId>;
   readonly disks: ReadonlySet<DiskId>;
-  readonly nodes: ReadonlySet<NodeId>;
+  /** URLs of nodes: one that was started again somewhere else is another place. */
+  readonly places: ReadonlySet<string>;
 }
 
 export interface GroupLoad {
@@ -55,5 +56,5 @@ export function rankOf(group: WritableGroup, load: Pick<GroupLoad, "usable">): G
 
 export function isAvoided(group: WritableGroup, avoided: Avoided): boolean {
   if (avoided.groups.has(group.id)) return true;
-  return group.members.some(({ disk, node }) => avoided.disks.has(disk) || avoided.nodes.has(node));
+  return group.members.some(({ disk, url }) => avoided.disks.has(disk) || avoided.places.has(url));
 }

@@ -63,9 +63,10 @@ export class ReplicatedWrite {
    */
   async write(lease: HeldLease, chunk: ChunkToWrite, signal?: AbortSignal): Promise<CommittedChunk> {
     const attempts = new WriteAttempts(chunk.id);
+    const begunAt = this.#env.clock.monotonic();
     while (attempts.count < limits.groupsPerChunkMax) {
       if (signal?.aborted) throw cancelled("write chunk");
-      const chosen = await this.#choose(lease, chunk.bytes.length, attempts);
+      const chosen = await this.#choose(lease, chunk.bytes.length, { attempts, begunAt });
       if (!chosen) break;
       const written = await this.#tryGroup(lease, chosen.group, { chunk, attempts, signal });
       if (written) return written;
@@ -74,11 +75,16 @@ export class ReplicatedWrite {
   }
 
   /** Asks for fresh groups before it settles for one that is known to be bad. */
-  async #choose(lease: HeldLease, bytes: number, attempts: WriteAttempts): Promise<ChosenGroup | undefined> {
+  async #choose(
+    lease: HeldLease,
+    bytes: number,
+    { attempts, begunAt }: { attempts: WriteAttempts; begunAt: number },
+  ): Promise<ChosenGroup | undefined> {
     const chosen = this.#chooseOf(lease, bytes, attempts);
     if (chosen && (chosen.rank === "healthy" || chosen.rank === "suspect")) return chosen;
     try {
-      await lease.refresh();
+      // With no group left the write would fail: groups from before it began may name nodes that moved since.
+      await (chosen ? lease.refresh() : lease.refresh(begunAt));
     } catch (error) {
       if (!chosen) attempts.noGroups(asStorageError(error, "renew lease"));
     }

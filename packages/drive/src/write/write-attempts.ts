@@ -4,7 +4,6 @@ import {
   type GroupId,
   type GroupMember,
   isKind,
-  type NodeId,
   StorageError,
   type WritableGroup,
 } from "@cairn/protocol";
@@ -29,21 +28,22 @@ export class MemberFailure extends Error {
 export class WriteAttempts implements Avoided {
   readonly groups: Set<GroupId> = new Set();
   readonly disks: Set<DiskId> = new Set();
-  readonly nodes: Set<NodeId> = new Set();
+  readonly places: Set<string> = new Set();
   /** Disks whose node answered that it cannot take the chunk: other groups come first. */
   readonly wary: Set<DiskId> = new Set();
   readonly #chunk: ChunkId;
   readonly #failures: MemberFailure[] = [];
   #noGroups: StorageError | undefined;
   #overloads = 0;
+  #count = 0;
 
   constructor(chunk: ChunkId) {
     this.#chunk = chunk;
   }
 
-  /** Groups that failed. */
+  /** Attempts that used up a group. */
   get count(): number {
-    return this.groups.size;
+    return this.#count;
   }
 
   /** Times that a node asked for patience. */
@@ -59,14 +59,20 @@ export class WriteAttempts implements Avoided {
       this.#overloads++;
       return "pause";
     }
-    this.groups.add(group.id);
-    if (isKind(error, "stale", "unauthenticated", "forbidden")) return "refresh";
+    this.#count++;
+    if (isKind(error, "stale", "unauthenticated", "forbidden")) {
+      this.groups.add(group.id);
+      return "refresh";
+    }
     if (isKind(error, "unavailable") && !isSilence(error)) {
+      this.groups.add(group.id);
       this.wary.add(member.disk);
       return "refresh";
     }
     if (isKind(error, "no-space")) this.disks.add(member.disk);
-    else if (!isKind(error, "overloaded")) this.nodes.add(member.node);
+    else if (isKind(error, "overloaded")) this.groups.add(group.id);
+    // Not the group: its member may be found at another place.
+    else this.places.add(member.url);
     return "go on";
   }
 
