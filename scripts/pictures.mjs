@@ -62,8 +62,14 @@ async function drawAll({ url, output }) {
     ["download", "/holiday.mp4", "--output", "./copy.mp4"],
     ["download", "/Archive/photos", "--output", "./photos-copy"],
   ]);
-  await seesNodeDown();
-  await scene("degraded", "a node is down", [["status"], ["local", "revive", "node-2"]]);
+  await seesStatus(/node-2 \S*(?:suspect|down)/);
+  await scene("degraded", "a node is down", [["status"]]);
+  await seesStatus(/runs {4}nothing/);
+  await scene("healed", "the cluster has healed itself", [
+    ["status"],
+    ["events", "--limit", "4"],
+    ["local", "revive", "node-2"],
+  ]);
 }
 
 function draw(name, title, lines) {
@@ -91,7 +97,7 @@ async function run(args) {
 }
 
 async function startCluster() {
-  const child = spawn(process.execPath, [cairn, "start", "--port", "0"], {
+  const child = spawn(process.execPath, [cairn, "start", "--port", "0", "--repair-delay", "25s"], {
     cwd: folder,
     env,
     stdio: ["ignore", "pipe", "inherit"],
@@ -109,10 +115,10 @@ async function startCluster() {
   return { process: child, ended, url, output };
 }
 
-/** The metadata server calls a silent node down after half a minute. */
-async function seesNodeDown() {
-  for (let tries = 0; !/node-2 \S*down/.test(await run(["status", "--no-color"])); tries++) {
-    if (tries > 90) throw new Error("node-2 was not seen to be down");
+/** A silent node is suspect after ten seconds, and what it held is copied a while later. */
+async function seesStatus(wanted) {
+  for (let tries = 0; !wanted.test(await run(["status", "--no-color"])); tries++) {
+    if (tries > 120) throw new Error(`status never said ${wanted}`);
     await pause(1000);
   }
 }
