@@ -48,7 +48,7 @@ function makeCopy(copy) {
     it.isDirectory() ? [it.name] : [],
   )) {
     if (!existsSync(join(root, "packages", name, "dist"))) continue;
-    for (const part of ["dist", "package.json"]) {
+    for (const part of ["dist", "src", "package.json"]) {
       const from = join(root, "packages", name, part);
       cpSync(from, join(copy, "packages", name, part), { recursive: true, force: true });
     }
@@ -64,7 +64,7 @@ function makeCopy(copy) {
 
 /** The first violation and its seed, or undefined. */
 function without(copy, { name, file, cut, by, blows }) {
-  const text = readFileSync(join(root, file), "utf8");
+  const text = readFileSync(join(copy, file), "utf8");
   if (text.split(cut).length !== 2) throw new Error(`the guard "${name}" is not where it was: ${file}`);
   const built = join(copy, file.replace("/src/", "/dist/").replace(/\.ts$/, ".js"));
   const before = readFileSync(built);

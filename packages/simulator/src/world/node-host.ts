@@ -21,7 +21,7 @@ export interface NodeDiskPlace {
   readonly faults: DiskFaults;
 }
 
-const segmentBytes = 262_144;
+const segmentBytes = 65_536;
 
 /** The machine of a storage node: its disks stay, processes come and go. */
 export class NodeHost {
