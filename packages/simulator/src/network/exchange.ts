@@ -1,7 +1,7 @@
 import type { HttpReply, IncomingReply, IncomingRequest, OutgoingRequest } from "@cairn/env";
 import { concatBytes, StorageError } from "@cairn/protocol";
 import type { Life } from "../world/life.ts";
-import type { Listening, VirtualNetwork } from "./virtual-network.ts";
+import type { Listening, Wires } from "./wires.ts";
 
 const connectTimeoutMs = 5000;
 /** Buffers are used again after a reply: whoever still reads from one sees this. */
@@ -15,7 +15,7 @@ interface Arrival {
 
 /** One request on its way through the network, and whatever becomes of it. */
 export class Exchange {
-  readonly #network: VirtualNetwork;
+  readonly #network: Wires;
   readonly #from: { readonly machine: string; readonly life: Life };
   readonly #request: OutgoingRequest;
   readonly #place: string;
@@ -24,11 +24,7 @@ export class Exchange {
   readonly #arrivals: Arrival[] = [];
   #settle: { readonly resolve: (reply: IncomingReply) => void; readonly reject: (error: unknown) => void } | undefined;
 
-  constructor(
-    network: VirtualNetwork,
-    from: { readonly machine: string; readonly life: Life },
-    request: OutgoingRequest,
-  ) {
+  constructor(network: Wires, from: { readonly machine: string; readonly life: Life }, request: OutgoingRequest) {
     this.#network = network;
     this.#from = from;
     this.#request = request;

@@ -5,43 +5,23 @@ import type { Life } from "../world/life.ts";
 import type { Timeline } from "../world/timeline.ts";
 import { Exchange } from "./exchange.ts";
 import { Cuts, calmNetwork, type NetworkFaults } from "./link-faults.ts";
-
-/** A process that waits for requests. */
-export interface Listening {
-  readonly life: Life;
-  readonly handler: HttpHandler;
-  readonly requestsMax: number;
-  underWay: number;
-}
-
-/** Sees each request that reaches a process, and its answer. */
-export type Tap = (seen: {
-  readonly from: string;
-  readonly to: string;
-  readonly method: string;
-  readonly target: string;
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Uint8Array;
-  readonly status: number;
-}) => void;
+import type { Listening, Tap, Wires } from "./wires.ts";
 
 /** The network between all machines of a world. Machines are named by the host of a URL. */
-export class VirtualNetwork {
+export class VirtualNetwork implements Wires {
   readonly timeline: Timeline;
   readonly random: SeededRandom;
   readonly faulted: (what: string) => void;
-  /** Told of what escapes from a handler, which must not throw. */
   readonly escaped: (place: string, error: unknown) => void;
   readonly faults: NetworkFaults = { ...calmNetwork };
   readonly cuts: Cuts = new Cuts();
-  /** Machines without power: whoever asks them hears nothing. */
   readonly dark: Set<string> = new Set();
   tap: Tap | undefined;
   requests = 0;
   readonly #listening = new Map<string, Listening>();
   #ports = 30_000;
 
-  constructor(timeline: Timeline, random: SeededRandom, told: Pick<VirtualNetwork, "faulted" | "escaped">) {
+  constructor(timeline: Timeline, random: SeededRandom, told: Pick<Wires, "faulted" | "escaped">) {
     this.timeline = timeline;
     this.random = random;
     this.faulted = told.faulted;

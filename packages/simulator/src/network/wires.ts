@@ -1,0 +1,43 @@
+import type { HttpHandler } from "@cairn/env";
+import type { SeededRandom } from "../random/seeded-random.ts";
+import type { Life } from "../world/life.ts";
+import type { Timeline } from "../world/timeline.ts";
+import type { Cuts, NetworkFaults } from "./link-faults.ts";
+
+/** A process that waits for requests. */
+export interface Listening {
+  readonly life: Life;
+  readonly handler: HttpHandler;
+  readonly requestsMax: number;
+  underWay: number;
+}
+
+/** Sees each request that reaches a process, and its answer. */
+export type Tap = (seen: {
+  readonly from: string;
+  readonly to: string;
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+  readonly status: number;
+}) => void;
+
+/** What requests go through on their way. */
+export interface Wires {
+  readonly timeline: Timeline;
+  readonly random: SeededRandom;
+  /** Counts a fault that was injected. */
+  readonly faulted: (what: string) => void;
+  /** Told of what escapes from a handler, which must not throw. */
+  readonly escaped: (place: string, error: unknown) => void;
+  readonly faults: NetworkFaults;
+  readonly cuts: Cuts;
+  /** Machines without power: whoever asks them hears nothing. */
+  readonly dark: Set<string>;
+  readonly tap: Tap | undefined;
+  /** Requests so far. */
+  requests: number;
+  /** Who listens at `host:port`. */
+  at(place: string): Listening | undefined;
+}
