@@ -11,7 +11,15 @@ import {
 } from "@cairn/protocol";
 import { type CursorKey, type CursorKind, decodeCursor, encodeCursor, pageSizeOf } from "../sql/page-cursor.ts";
 import { readTree, type Store } from "../sql/store.ts";
-import { type ChildRow, childColumns, type EntryRow, entryColumns, spellEtag } from "./entry-row.ts";
+import {
+  type ChildRow,
+  type EntryRow,
+  entryColumns,
+  type PackedChildRow,
+  packedChildColumns,
+  spellEtag,
+  unpackChild,
+} from "./entry-row.ts";
 import { resolve } from "./resolve.ts";
 import { childEntry, type Folder, type Tree } from "./tree.ts";
 
@@ -119,28 +127,36 @@ async function folderOf(tree: Tree, id: EntryId): Promise<Folder> {
   return folder;
 }
 
-function childrenByName(tree: Tree, folder: Folder, after: CursorKey | undefined, count: number): Promise<ChildRow[]> {
-  return tree.sql.all<ChildRow>(
-    `SELECT ${childColumns} FROM entry WHERE parent = ? ${after ? "AND sort_name > ?" : ""} ORDER BY sort_name LIMIT ?`,
-    folder.bytes,
-    ...(after ? [after.bytes ?? new Uint8Array(0)] : []),
-    count,
-  );
-}
-
-function childrenByModified(
+async function childrenByName(
   tree: Tree,
   folder: Folder,
   after: CursorKey | undefined,
   count: number,
 ): Promise<ChildRow[]> {
-  return tree.sql.all<ChildRow>(
-    `SELECT ${childColumns} FROM entry WHERE parent = ? ${after ? "AND (modified_at, id) < (?, ?)" : ""}
+  const rows = await tree.sql.all<PackedChildRow>(
+    `SELECT ${packedChildColumns} FROM entry
+     WHERE parent = ? ${after ? "AND sort_name > ?" : ""} ORDER BY sort_name LIMIT ?`,
+    folder.bytes,
+    ...(after ? [after.bytes ?? new Uint8Array(0)] : []),
+    count,
+  );
+  return rows.map(unpackChild);
+}
+
+async function childrenByModified(
+  tree: Tree,
+  folder: Folder,
+  after: CursorKey | undefined,
+  count: number,
+): Promise<ChildRow[]> {
+  const rows = await tree.sql.all<PackedChildRow>(
+    `SELECT ${packedChildColumns} FROM entry WHERE parent = ? ${after ? "AND (modified_at, id) < (?, ?)" : ""}
      ORDER BY modified_at DESC, id DESC LIMIT ?`,
     folder.bytes,
     ...(after ? [after.number ?? 0, after.bytes ?? new Uint8Array(0)] : []),
     count,
   );
+  return rows.map(unpackChild);
 }
 
 /** One row more than the page holds was asked for: if it is there, so is a next page, which is never empty. */
