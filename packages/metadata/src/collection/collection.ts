@@ -138,7 +138,9 @@ export class Collection {
     const { core, store } = this.#world;
     if (await this.#gate.hold()) return;
     const last = await store.database.read(async (sql) => (await readTally(sql)).lastAuditAt || (await madeAt(sql)));
-    if (store.clock.now() - last >= core.settings.get("collect.audit-every")) await this.audit(signal);
+    const since = store.clock.now() - last;
+    // A clock that was put back must not keep references from being counted.
+    if (since < 0 || since >= core.settings.get("collect.audit-every")) await this.audit(signal);
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {

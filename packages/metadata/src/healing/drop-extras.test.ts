@@ -54,6 +54,14 @@ test("a copy is dropped when readers have heard of the members and all of these 
   await cluster.expectWhole(chunks);
 });
 
+test("a clock that was put back since the decision keeps no copy for long", async () => {
+  await cluster.cluster.database.write((sql) => sql.run("UPDATE extra_copy SET decided_at = decided_at + 7200000"));
+  await cluster.healing.dropExtras(never);
+  expect(old.groups.has(group)).toBe(true);
+  await drop();
+  expect(old.groups.has(group)).toBe(false);
+});
+
 test("while a member cannot be reached the copy stays", async () => {
   const [member] = members;
   if (member) member.away = true;

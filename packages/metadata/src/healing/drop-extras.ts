@@ -30,6 +30,8 @@ export class DropExtras {
   readonly #parts: DropParts;
   /** Monotonic ms before which a copy is not looked at again. */
   readonly #later = new Map<string, number>();
+  /** Monotonic ms at which a copy was first seen here. */
+  readonly #seen = new Map<string, number>();
 
   constructor(parts: DropParts) {
     this.#parts = parts;
@@ -41,7 +43,10 @@ export class DropExtras {
     const now = world.env.clock.monotonic();
     const extras = await world.database.read(allExtraCopies);
     const known = new Set(extras.map(keyOf));
-    for (const key of this.#later.keys()) if (!known.has(key)) this.#later.delete(key);
+    for (const times of [this.#later, this.#seen]) {
+      for (const key of times.keys()) if (!known.has(key)) times.delete(key);
+    }
+    for (const key of known) if (!this.#seen.has(key)) this.#seen.set(key, now);
     const dropped: ExtraCopy[] = [];
     for (const extra of extras) {
       if (signal.aborted || dropped.length >= dropsPerRound) break;
@@ -85,10 +90,14 @@ export class DropExtras {
     return true;
   }
 
-  #mayGo({ disk, decidedAt }: ExtraCopy, group: GroupRecord): boolean {
+  #mayGo(extra: ExtraCopy, group: GroupRecord): boolean {
+    const { disk, decidedAt } = extra;
     const { env, core } = this.#parts.world;
+    // By the wall clock, which may have been put back since, or by the time that this server has known it.
+    const seenForMs = env.clock.monotonic() - (this.#seen.get(keyOf(extra)) ?? Number.POSITIVE_INFINITY);
+    const decidedForMs = Math.max(env.clock.now() - decidedAt, seenForMs);
     // Readers look up the members anew within this time; until then some still come here first.
-    if (env.clock.now() - decidedAt < limits.groupMapTtlMs) return false;
+    if (decidedForMs < limits.groupMapTtlMs) return false;
     const standings = standingsOf({ ...core, clock: env.clock });
     if (!isGood(standings.get(disk))) return false;
     return (

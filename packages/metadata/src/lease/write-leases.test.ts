@@ -93,6 +93,15 @@ test("the job closes what has expired and nothing else, for good", async () => {
   await gate(young.id);
 });
 
+test("a lease that nobody renews ends in due time although the clock was put back meanwhile", async () => {
+  const lease = await cluster.core.leases.open(cluster.drive, "cli");
+  cluster.clock.jump(-7_200_000);
+  expect(await cluster.core.leases.closeExpired()).toBe(0);
+  await gate(lease.id);
+  await cluster.advance(limits.leaseTtlMs, nodes);
+  expect(await cluster.core.leases.closeExpired()).toBe(1);
+});
+
 test("a renewed lease lives on, with groups as they are now", async () => {
   const [first, second] = nodes as [TestNode, TestNode];
   const lease = await cluster.core.leases.open(cluster.drive, "cli");

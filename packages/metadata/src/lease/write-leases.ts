@@ -108,12 +108,14 @@ export class WriteLeases implements LeaseGate {
     });
   }
 
-  /** Closes what has not been renewed; tells how many. */
+  /** Closes what has not been renewed; tells how many. A lease ends in due time also when the clock was put back. */
   async closeExpired(): Promise<number> {
     const { writes, clock, log } = this.#world;
-    const closed = await writes.run((sql) =>
-      sql.run("UPDATE lease SET state = 1 WHERE state = 0 AND expires_at <= ?", clock.now()),
-    );
+    const closed = await writes.run(async (sql) => {
+      const latest = clock.now() + limits.leaseTtlMs;
+      await sql.run("UPDATE lease SET expires_at = ? WHERE state = 0 AND expires_at > ?", latest, latest);
+      return sql.run("UPDATE lease SET state = 1 WHERE state = 0 AND expires_at <= ?", clock.now());
+    });
     if (closed > 0) log.info({ closed }, "closed leases that were not renewed");
     return closed;
   }

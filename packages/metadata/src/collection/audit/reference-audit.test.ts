@@ -232,6 +232,10 @@ test("the job counts when its time has come, not in no-delete mode, and not twic
   await distort(storage, "refs = 0, zero_at = 1");
   await look();
   expect(await refs(storage)).toEqual([{ refs: 0 }]);
+  // The clock was wrong when it was noted: nobody waits until it comes true.
+  storage.metadata.cluster.clock.jump(-86_400_000);
+  await look();
+  expect(await refs(storage)).toEqual([{ refs: 1 }]);
 });
 
 test("ranges cover every hash once", () => {
