@@ -55,7 +55,8 @@ export const mutations = [
     file: `${engine}/disk-engine.ts`,
     cut: "const actual = await this.#parts.hasher.sha256(bytes);",
     by: "const actual = hashOfChunkId(id);",
-    blows: ["kill node"],
+    network: "flip=0.05",
+    blows: ["rebalance"],
   },
   {
     name: "CRC of each block that is read",
@@ -76,6 +77,7 @@ export const mutations = [
     file: `${service}/copy-fetch.ts`,
     cut: "compareBytes(await this.#hasher.sha256(answer.value), hashOfChunkId(id)) === 0",
     by: "id.length > 0",
+    network: "flip=0.05",
     blows: leaving,
   },
   {

@@ -19,7 +19,7 @@ import { mutations } from "./mutations.mjs";
 import { root } from "./prepare.mjs";
 
 /** A guard is looked for with the blows that concern it, so many seeds and minutes at most. */
-const search = { seeds: 150, minutes: 2, blowEveryMs: 4000 };
+const search = { seeds: 150, minutes: 2, blowEveryMs: 2000 };
 
 /** Answers true when every guard was missed, or stands in the list with the test that misses it. */
 export async function runSensitivity(words) {
@@ -63,22 +63,23 @@ function makeCopy(copy) {
 }
 
 /** The first violation and its seed, or undefined. */
-function without(copy, { name, file, cut, by, blows }) {
+function without(copy, { name, file, cut, by, blows, network }) {
   const text = readFileSync(join(copy, file), "utf8");
   if (text.split(cut).length !== 2) throw new Error(`the guard "${name}" is not where it was: ${file}`);
   const built = join(copy, file.replace("/src/", "/dist/").replace(/\.ts$/, ".js"));
   const before = readFileSync(built);
   writeFileSync(built, compiled(text.replace(cut, () => by)));
   try {
-    return hunt(copy, blows);
+    return hunt(copy, { blows, network });
   } finally {
     writeFileSync(built, before);
   }
 }
 
-function hunt(copy, blows) {
+function hunt(copy, { blows, network }) {
   const args = ["--until-first", "--from", "1", "--seeds", search.seeds, "--minutes", search.minutes, "--workers", 1];
   if (blows) args.push("--blows", blows.join(","), "--blow-every", search.blowEveryMs);
+  if (network) args.push("--network", network);
   const main = join(copy, "packages", "simulator", "dist", "main.js");
   const { stdout, stderr, status } = spawnSync(process.execPath, [main, ...args.map(String)], { encoding: "utf8" });
   const violation = stdout.split("\n").find((line) => /^seed \d+: /.test(line));

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { onlyBlows, type Swarm } from "./faults/swarm.ts";
+import { networkOf, onlyBlows, type Swarm } from "./faults/swarm.ts";
 import { hunt } from "./hunt/hunt.ts";
 import { runToResult, serveSeeds } from "./hunt/hunt-worker.ts";
 
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     echo: { type: "boolean", default: false },
     blows: { type: "string" },
     "blow-every": { type: "string" },
+    network: { type: "string" },
     "until-first": { type: "boolean", default: false },
     worker: { type: "boolean", default: false },
   },
@@ -43,8 +44,9 @@ function many(): Promise<boolean> {
 }
 
 function swarm(): Partial<Swarm> {
-  const { blows, "blow-every": every } = values;
+  const { blows, network, "blow-every": every } = values;
   return {
+    ...(network === undefined ? {} : { network: networkOf(network.split(",")) }),
     ...(blows === undefined ? {} : { blows: onlyBlows(blows.split(",")) }),
     ...(every === undefined ? {} : { blowEveryMs: number(every) }),
   };

@@ -82,6 +82,19 @@ export function onlyBlows(names: readonly string[]): Swarm["blows"] {
   return Object.fromEntries(blows.map((blow) => [blow, names.includes(blow) ? 1 : 0])) as Record<Blow, number>;
 }
 
+/** A network with only these faults, each as `loss=0.1`. Throws invalid for what is none. */
+export function networkOf(parts: readonly string[]): Swarm["network"] {
+  const network = { loss: 0, duplicate: 0, late: 0, flip: 0 };
+  for (const part of parts) {
+    const [name = "", chance = ""] = part.split("=");
+    if (!(name in network) || !(Number(chance) >= 0 && Number(chance) <= 1)) {
+      throw new StorageError("invalid", "choose network", part, { hint: "Such as: loss=0.1,late=0.05." });
+    }
+    network[name as keyof typeof network] = Number(chance);
+  }
+  return network;
+}
+
 /** Draws what a run is like. */
 export function drawSwarm(random: SeededRandom): Swarm {
   const oneOf = <Value>(...values: readonly Value[]): Value => values[random.integer(values.length)] as Value;
