@@ -1,4 +1,4 @@
-// npm run bench [-- --data DIR] [--quick]: Cairn beside the ceilings of the same run. Result in benchmarks/results, table in
+// npm run bench [-- --data DIR] [--quick], or npm run bench -- healing (healing.mjs): Cairn beside the ceilings of the same run. Result in benchmarks/results, table in
 // docs/performance.md. --data selects the disk; a folder in memory (such as /dev/shm) takes the disk out of the picture.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +9,10 @@ import { parseArgs } from "node:util";
 import { prepare } from "../scripts/prepare.mjs";
 
 prepare();
+if (process.argv[2] === "healing") {
+  await import("./healing.mjs");
+  process.exit();
+}
 const { values: options } = parseArgs({
   options: {
     data: { type: "string", default: tmpdir() },
