@@ -4,11 +4,18 @@ import type { DriveEnv } from "./drive-env.ts";
 const firstPauseMs = 100;
 const pauseMsMax = 2000;
 
-/** How long a call is repeated: at the start of a transfer a user waits for the answer, in its middle for its end. */
-export const patience: { readonly atStart: number; readonly underWay: number } = { atStart: 2000, underWay: 45_000 };
+/**
+ * How long a call is repeated, ms: at the start of a transfer a user waits for the answer, in its middle for its end. A
+ * chunk that no group took is offered again while nodes may be starting: two that fail in one moment are no outage.
+ */
+export const patience: { readonly atStart: number; readonly chunk: number; readonly underWay: number } = {
+  atStart: 2000,
+  chunk: 5000,
+  underWay: 45_000,
+};
 
 /**
- * Asks the metadata server again while it is unavailable or overloaded, with pauses that double and are spread by
+ * Does work again while it fails as unavailable or overloaded, with pauses that double and are spread by
  * chance, until `patienceMs` have gone. Only for calls that may be repeated.
  */
 export async function retrying<Result>(

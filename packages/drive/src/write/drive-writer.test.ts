@@ -111,13 +111,28 @@ describe("when a node fails", () => {
   });
 
   test("with too few nodes left the write fails and names who failed and why", async () => {
-    await using drive = new TestDrive();
+    const clock = new VirtualClock();
+    await using drive = new TestDrive({ clock });
     for (const node of drive.nodes.slice(1)) node.fault = () => Promise.reject(refused(node.id));
-    const error = await drive.writer.write(target("a"), { bytes: bytesOf(10) }).catch((thrown: unknown) => thrown);
+    const failing = drive.writer.write(target("a"), { bytes: bytesOf(10) }).catch((thrown: unknown) => thrown);
+    await clock.advance(10_000);
+    const error = await failing;
     expect(error).toMatchObject({ kind: "unavailable", operation: "write chunk" });
     expect((error as StorageError).message).toMatch(/node-[23]: unavailable: node-[23] \(ECONNREFUSED\)/);
     expect((error as StorageError).details["nodes"]).toEqual(expect.arrayContaining(["node-2", "node-3"]));
     expect(drive.metadata.files.size).toBe(0);
+  });
+
+  test("two nodes that fail in one moment and are back soon after cost the write some time, and no more", async () => {
+    const clock = new VirtualClock();
+    await using drive = new TestDrive({ clock });
+    for (const node of drive.nodes.slice(1)) node.fault = () => Promise.reject(refused(node.id));
+    const written = drive.writer.write(target("a"), { bytes: bytesOf(3 * kib) });
+    await clock.advance(1500);
+    for (const node of drive.nodes) node.fault = () => undefined;
+    await clock.advance(10_000);
+    await written;
+    expect(await drive.readAll("a")).toEqual(bytesOf(3 * kib));
   });
 
   test("one that was started again somewhere else is found there before a write fails", async () => {

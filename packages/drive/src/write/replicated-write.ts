@@ -14,6 +14,7 @@ import {
 import type { DriveEnv } from "../drive-env.ts";
 import { cancelled, linkedController } from "../nodes/deadline.ts";
 import type { NodeBoard } from "../nodes/node-board.ts";
+import { patience, retrying } from "../retry.ts";
 import { type ChosenGroup, chooseGroup, type GroupLoad, rankOf } from "./group-choice.ts";
 import type { HeldLease } from "./held-lease.ts";
 import { MemberFailure, WriteAttempts } from "./write-attempts.ts";
@@ -58,10 +59,14 @@ export class ReplicatedWrite {
 
   /**
    * Answers when every member of one group has the chunk synced and has proved it. Throws unavailable when
-   * groupsPerChunkMax groups failed (details.nodes), no-space when nothing but full disks stood in the way, too-large,
-   * cancelled.
+   * groupsPerChunkMax groups failed again and again (details.nodes), no-space when nothing but full disks stood in the way,
+   * too-large, cancelled.
    */
-  async write(lease: HeldLease, chunk: ChunkToWrite, signal?: AbortSignal): Promise<CommittedChunk> {
+  write(lease: HeldLease, chunk: ChunkToWrite, signal?: AbortSignal): Promise<CommittedChunk> {
+    return retrying(this.#env, { signal, patienceMs: patience.chunk }, () => this.#tryGroups(lease, chunk, signal));
+  }
+
+  async #tryGroups(lease: HeldLease, chunk: ChunkToWrite, signal: AbortSignal | undefined): Promise<CommittedChunk> {
     const attempts = new WriteAttempts(chunk.id);
     const begunAt = this.#env.clock.monotonic();
     while (attempts.count < limits.groupsPerChunkMax) {
