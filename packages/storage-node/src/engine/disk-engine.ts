@@ -270,7 +270,13 @@ export class DiskEngine implements AsyncDisposable {
    * not here counts as dropped. A write that comes later begins the group anew.
    */
   async dropGroup(group: GroupId): Promise<void> {
-    await this.#groups.drop(group);
+    try {
+      await this.#groups.drop(group);
+    } catch (error) {
+      const known = asStorageError(error, "drop group");
+      this.#health.judgeWrite(known);
+      throw known;
+    }
     this.#changed.delete(group);
     this.#change++;
   }

@@ -38,6 +38,8 @@ export class GroupAppender {
   readonly #folder: string;
   /** Bytes of each segment that has ended. */
   readonly #ended = new Map<number, number>();
+  /** What is noted in place of that, where the old file may come back: of the new one its own header tells the bytes. */
+  readonly #notedEnds = new Map<number, number>();
   #writer: SegmentWriter | undefined;
   /** Synced bytes of the file of tombstones; 0 until there is one. */
   #tombstoneBytes: number;
@@ -95,10 +97,16 @@ export class GroupAppender {
     return this.#lastSegment;
   }
 
-  /** Another file with so many bytes stands in place of a segment that has ended; `noteEnds` tells the checkpoint. */
-  replaced(number: number, bytes: number): void {
-    assert(this.#ended.has(number), "only a segment that has ended is replaced");
+  /**
+   * Another file with so many bytes stands in place of a segment that has ended; `noteEnds` tells the checkpoint. Not lasting:
+   * after a power cut the old file may stand there again, whole, and must not be taken for a longer one that was cut.
+   */
+  replaced(number: number, { bytes, lasting }: { readonly bytes: number; readonly lasting: boolean }): void {
+    const before = this.#notedEnds.get(number) ?? this.#ended.get(number);
+    assert(before !== undefined, "only a segment that has ended is replaced");
     this.#ended.set(number, bytes);
+    if (lasting) this.#notedEnds.delete(number);
+    else this.#notedEnds.set(number, before);
     this.#endNoted = false;
   }
 
@@ -281,7 +289,8 @@ export class GroupAppender {
   async #note(wanted: number): Promise<void> {
     // An epoch that was noted meanwhile is never taken back.
     const epoch = Math.max(wanted, this.#notedEpoch);
-    const segments = new Map([...this.#ended].map(([number, durable]) => [number, { durable, ended: true }]));
+    const ends = this.#ends();
+    const segments = new Map([...ends].map(([number, durable]) => [number, { durable, ended: true }]));
     if (this.#writer) segments.set(this.#writer.number, { durable: this.#writer.durable, ended: false });
     if (this.#tombstoneBytes > 0) segments.set(tombstoneSegment, { durable: this.#tombstoneBytes, ended: false });
     const checkpoint: GroupCheckpoint = { epoch, segments };
@@ -290,7 +299,12 @@ export class GroupAppender {
     await writeCheckpoint(this.#parts.disk, `${this.#folder}/${checkpointFile}`, checkpoint, this.#parts.crc32c);
     this.#parts.crashPoint("engine.checkpoint.after-write");
     this.#notedEpoch = epoch;
-    this.#endNoted = [...this.#ended].every(([number, durable]) => segments.get(number)?.durable === durable);
+    this.#endNoted = [...this.#ends()].every(([number, bytes]) => ends.get(number) === bytes);
     this.#checkpointed = { ...noted, at: this.#parts.clock.monotonic() };
+  }
+
+  /** By number: where each segment that has ended ends, as the checkpoint is to say it. */
+  #ends(): Map<number, number> {
+    return new Map([...this.#ended, ...this.#notedEnds]);
   }
 }

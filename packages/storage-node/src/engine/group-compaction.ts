@@ -131,13 +131,15 @@ export class GroupCompaction {
       await records.gate.switch(async () => {
         await this.#parts.disk.rename(target, path);
         this.#parts.crashPoint("engine.compact.after-rename");
+        let lasting = false;
         try {
           // First the name, then what is noted of the file: never the other way round on the disk.
           await this.#parts.disk.syncFolder(folder);
+          lasting = true;
         } finally {
           // The name leads to the new file already, whether it lasts or not; both hold what is needed.
           await this.#parts.files.forget(path);
-          appender.replaced(segment, rewritten.bytes);
+          appender.replaced(segment, { bytes: rewritten.bytes, lasting });
           records.moved(segment, rewritten);
         }
       });

@@ -178,6 +178,11 @@ export class GroupRecords {
     await this.#state.quarantine.add(place);
   }
 
+  /** Ends when nobody reads any more and what was found is noted; nothing is noted after. */
+  async close(): Promise<void> {
+    await this.gate.switch(() => this.#state.quarantine.close());
+  }
+
   /** Neither deleted nor known to be damaged. */
   isLive(hash: Uint8Array, location: Location): boolean {
     return (
@@ -254,7 +259,9 @@ export class GroupRecords {
     const found = { bytes: 0, records: 0, damaged: 0, unreadable: 0 };
     let last: { id: ChunkId; generation: Generation } | undefined;
     for await (const { hash, location } of this.#liveEntries(cursor === undefined ? undefined : parseCursor(cursor))) {
-      if (last && (found.bytes + location.length > bytesMax || signal.aborted)) {
+      // A disk that reads nothing at all is not set aside record by record: who asks goes by what could not be read.
+      const over = found.bytes + location.length > bytesMax || found.unreadable >= this.#parts.options.readErrorsMax;
+      if (last && (over || signal.aborted)) {
         return { ...found, cursor: cursorOf([last]) };
       }
       last = { id: chunkIdFromHash(hash), generation: location.generation };
@@ -262,7 +269,8 @@ export class GroupRecords {
       found.bytes += location.length;
       let why: string | undefined;
       try {
-        why = await this.#damageOf(hash, location);
+        // A second look: what fails once may have been the way to the disk and not the place on it.
+        why = await this.#damageOf(hash, location).catch(() => this.#damageOf(hash, location));
       } catch (error) {
         found.unreadable++;
         why = error instanceof Error ? error.message : "the disk could not read it";

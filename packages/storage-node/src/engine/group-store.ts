@@ -77,9 +77,13 @@ export class GroupStore implements AsyncDisposable {
     }
     const state = await recoverGroup(parts, id, folder);
     const store = new GroupStore(parts, { id, folder, state });
-    await store.#records.open();
-    // The process may have ended between the seal and its index.
-    if (state.sealed) await store.#records.toIndex();
+    try {
+      await store.#records.open();
+    } catch (error) {
+      await store.#appender.close();
+      throw error;
+    }
+    if (state.sealed) await store.#indexAtOpen();
     return store;
   }
 
@@ -121,7 +125,7 @@ export class GroupStore implements AsyncDisposable {
     if (known) return known;
     let adopted: Promise<Outcome<void>> | undefined;
     await this.#inTurn(async () => {
-      await this.#records.toTable();
+      if (!this.#closed) await this.#records.toTable();
       const appending = this.#append(put);
       adopted = appending;
       this.#adopting.add(appending);
@@ -160,6 +164,7 @@ export class GroupStore implements AsyncDisposable {
     if (this.#records.isDeletedGeneration(hash, generation)) return succeeded(undefined);
     const location = await this.#records.locate(hash, generation);
     if (!location) return succeeded(undefined);
+    if (this.#closed) return refuse("unavailable", this.id, "the group is being closed");
     return this.#deletes.add({ item: { hash, generation, length: location.length }, bytes: 0 });
   }
 
@@ -194,6 +199,7 @@ export class GroupStore implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // From here on nothing is appended: whatever asks for it sees this first.
     this.#closed = true;
     await this.#turning.catch(() => undefined);
     await this.#puts.idle();
@@ -204,10 +210,22 @@ export class GroupStore implements AsyncDisposable {
     } catch (error) {
       this.#parts.log.error({ err: error, group: this.id }, "an index could not be written; the next start makes it");
     }
+    await this.#records.close();
     await this.#appender.close();
   }
 
+  /** The process may have ended between the seal and its index, or while copies came in. */
+  async #indexAtOpen(): Promise<void> {
+    try {
+      await this.#records.toIndex();
+    } catch (error) {
+      // A disk without room for an index still has all its chunks to serve: they stay in memory until there is room.
+      this.#parts.log.error({ err: error, group: this.id }, "an index could not be written yet");
+    }
+  }
+
   async #seal(): Promise<void> {
+    if (this.#closed) throw new StorageError("unavailable", "seal group", `group ${this.id} is being closed`);
     if (!this.#sealed) {
       await this.#quiet();
       await this.#appender.appendSeal();
@@ -242,6 +260,7 @@ export class GroupStore implements AsyncDisposable {
   }
 
   async #append(put: GroupPut): Promise<Outcome<void>> {
+    if (this.#closed) return refuse("unavailable", this.id, "the group is being closed");
     if ((this.#records.table?.count ?? 0) >= tableEntriesMax)
       return refuse("unavailable", this.id, "the group is full");
     return this.#puts.add({ item: put, bytes: put.bytes.length });

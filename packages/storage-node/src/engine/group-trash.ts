@@ -16,6 +16,8 @@ const folder = "trash";
 /** Groups that the leader had dropped: their folders stay for a while, so that a mistake of people can be mended. */
 export class GroupTrash {
   readonly #parts: EngineParts;
+  /** A group was moved, and it is not known whether that would outlive a power cut. */
+  #inDoubt = false;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -29,9 +31,17 @@ export class GroupTrash {
     while (await disk.exists(`${folder}/${group}-${droppedAt}`)) droppedAt++;
     crashPoint("engine.drop.before-rename");
     await disk.rename(`g/${group}`, `${folder}/${group}-${droppedAt}`);
+    this.#inDoubt = true;
     crashPoint("engine.drop.after-rename");
+    await this.settle();
+  }
+
+  /** Makes durable what was moved, if that could not be done at once. */
+  async settle(): Promise<void> {
+    if (!this.#inDoubt) return;
     // First where it is now: a crash between the two may show it at both places, never at none.
-    for (const changed of [".", folder, "g"]) await disk.syncFolder(changed);
+    for (const changed of [".", folder, "g"]) await this.#parts.disk.syncFolder(changed);
+    this.#inDoubt = false;
   }
 
   async list(): Promise<readonly TrashedGroup[]> {

@@ -40,7 +40,7 @@ export class OpenGroups implements AsyncDisposable {
   /** Makes the group if it is not there. */
   async open(id: GroupId): Promise<GroupStore> {
     // Not awaited when there is nothing to wait for: writes of one request are to meet in one batch.
-    if (this.#dropping.has(id)) await this.#dropping.get(id);
+    while (this.#dropping.has(id)) await this.#dropping.get(id)?.catch(() => undefined);
     const known = this.#stores.get(id);
     if (known) return known;
     const opening = this.#opening.get(id) ?? GroupStore.open(this.#parts, id);
@@ -48,6 +48,8 @@ export class OpenGroups implements AsyncDisposable {
     try {
       const store = await opening;
       this.#stores.set(id, store);
+      // Its index could not be written: it is tried again with those that took copies.
+      if (store.reopened) this.#reopened.add(store);
       return store;
     } finally {
       this.#opening.delete(id);
@@ -61,24 +63,34 @@ export class OpenGroups implements AsyncDisposable {
     this.#reopened.add(store);
     for (const oldest of [...this.#reopened].slice(0, -reopenedMax)) {
       this.#reopened.delete(oldest);
-      await oldest.settle();
+      try {
+        await oldest.settle();
+      } catch (error) {
+        // The records of that group stay in memory; what was done in this one is done.
+        this.#parts.log.error({ err: error, group: oldest.id }, "an index could not be written yet");
+        this.#reopened.add(oldest);
+      }
     }
   }
 
-  /** Closes a group and moves it to the trash. One that is not here is left so. */
+  /**
+   * Closes a group and moves it to the trash. One that is not here is left so. After a failure the group is served as before,
+   * if the disk lets it.
+   */
   async drop(id: GroupId): Promise<void> {
-    await this.#opening.get(id)?.catch(() => undefined);
-    const store = this.#stores.get(id);
-    if (!store) return this.#dropping.get(id);
+    const before = this.#dropping.get(id)?.catch(() => undefined);
+    const opening = this.#opening.get(id)?.catch(() => undefined);
     // Whoever comes from now on waits for the end of it, and finds no group.
-    this.#stores.delete(id);
-    this.#reopened.delete(store);
-    const dropping = this.#moveToTrash(id, store);
+    const dropping = Promise.all([before, opening]).then(() => this.#moveToTrash(id));
     this.#dropping.set(id, dropping);
     try {
       await dropping;
+    } catch (error) {
+      this.#forgetDrop(id, dropping);
+      await this.#openAgain(id);
+      throw error;
     } finally {
-      this.#dropping.delete(id);
+      this.#forgetDrop(id, dropping);
     }
   }
 
@@ -89,9 +101,28 @@ export class OpenGroups implements AsyncDisposable {
     for (const result of closed) if (result.status === "rejected") throw result.reason;
   }
 
-  async #moveToTrash(id: GroupId, store: GroupStore): Promise<void> {
-    await store[Symbol.asyncDispose]();
-    await this.#parts.files.forgetBelow(`g/${id}/`);
-    await this.#trash.take(id);
+  async #moveToTrash(id: GroupId): Promise<void> {
+    const store = this.#stores.get(id);
+    if (store) {
+      this.#stores.delete(id);
+      this.#reopened.delete(store);
+      await store[Symbol.asyncDispose]();
+      await this.#parts.files.forgetBelow(`g/${id}/`);
+    }
+    if (store || (await this.#parts.disk.exists(`g/${id}`))) await this.#trash.take(id);
+    else await this.#trash.settle();
+  }
+
+  #forgetDrop(id: GroupId, dropping: Promise<void>): void {
+    if (this.#dropping.get(id) === dropping) this.#dropping.delete(id);
+  }
+
+  /** What is still in its place is a copy of its group, wanted or not, and is told as one. */
+  async #openAgain(id: GroupId): Promise<void> {
+    try {
+      if (await this.#parts.disk.exists(`g/${id}`)) await this.open(id);
+    } catch (error) {
+      this.#parts.log.error({ err: error, group: id }, "a group that could not be dropped cannot be opened either");
+    }
   }
 }

@@ -23,6 +23,7 @@ export class Quarantine {
   readonly #places = new Map<string, QuarantinedPlace>();
   #saving: Promise<void> | undefined;
   #unsaved = false;
+  #closed = false;
 
   constructor(parts: EngineParts, { group, folder }: { group: GroupId; folder: string }) {
     this.#parts = parts;
@@ -85,10 +86,16 @@ export class Quarantine {
     await this.#saving;
   }
 
+  /** Ends when all is saved, as far as it can be. Another group may stand in this folder then: nothing is saved after. */
+  async close(): Promise<void> {
+    await this.saved();
+    this.#closed = true;
+  }
+
   /** One writer at a time; what comes meanwhile is written by its next round. */
   async #save(): Promise<void> {
     try {
-      while (this.#unsaved) {
+      while (this.#unsaved && !this.#closed) {
         this.#unsaved = false;
         await writeWholeFile(this.#parts.disk, this.#path, [utf8(JSON.stringify(this.places))]);
       }

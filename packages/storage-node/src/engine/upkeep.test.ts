@@ -172,12 +172,17 @@ describe("a scrub in steps", () => {
     await using engine = await open();
     await engine.putMany((await chunks(10)).map((chunk) => putOf(chunk)));
     let reads = 0;
+    let bad: readonly number[] = [4];
     disk.plan = (call) =>
-      call.operation === "read" && /\.seg$/.test(call.path) && ++reads === 4 ? { fault: "io-error" } : undefined;
+      call.operation === "read" && /\.seg$/.test(call.path) && bad.includes(++reads)
+        ? { fault: "io-error" }
+        : undefined;
     const step = { group: group7, cursor: undefined, bytesMax: 1e9, signal };
+    expect(await engine.scrubStep(step)).toMatchObject({ records: 10, damaged: 0, unreadable: 0 });
+    [reads, bad] = [0, [4, 5]];
     expect(await engine.scrubStep(step)).toMatchObject({ records: 10, damaged: 1, unreadable: 1 });
     disk.plan = (call) => (call.operation === "read" && /\.seg$/.test(call.path) ? { fault: "io-error" } : undefined);
-    await engine.scrubStep(step);
+    expect(await engine.scrubStep(step)).toMatchObject({ records: 8, unreadable: 8 });
     expect(await thrownKind(engine.scrubStep(step))).toBe("unavailable");
     expect(engine.state(await engine.space())).toBe("failed");
   });

@@ -60,6 +60,8 @@ export class CopyFetch {
       if (open.length === 0 || signal.aborted) break;
       await this.#ask(source, open, signal);
     }
+    // Who was stopped has not asked everybody, and must not say that nobody has it.
+    if (signal.aborted) for (const quest of quests) quest.unanswered ??= stopped();
     return quests.map((quest) =>
       quest.bytes
         ? succeeded({ bytes: quest.bytes, badSources: quest.badSources })
@@ -126,6 +128,10 @@ export class CopyFetch {
     const why = "the source sent bytes that are not the chunk";
     return { ok: false, error: new StorageError("corrupt", "fetch copy", id, { details: { why } }) };
   }
+}
+
+function stopped(): StorageError {
+  return new StorageError("cancelled", "fetch copy", "the order was stopped");
 }
 
 /** Missing everywhere, damaged where it is not missing, or not to be decided now. */

@@ -1,6 +1,5 @@
 import { NodeHasher } from "@cairn/env-node";
 import {
-  type ChunkRead,
   type ChunkService,
   type ChunkServiceAt,
   type CommandClaims,
@@ -8,7 +7,6 @@ import {
   type CopyResult,
   chunkIdFromHash,
   type DiskId,
-  failed,
   type GroupId,
   generationOf,
   type LeaseId,
@@ -24,36 +22,11 @@ import type { CommandGate } from "./command-gate.ts";
 import { CopyIntake, copyCrashPoints } from "./copy-intake.ts";
 import { CareFixture } from "./testing/care-fixture.ts";
 import { ScriptedDisk } from "./testing/scripted-disk.ts";
+import { ScriptedSource } from "./testing/scripted-source.ts";
 
 const hasher = new NodeHasher();
 const group = 3 as GroupId;
 const lease = 7 as LeaseId;
-
-/** A source of copies: what it holds, what it does wrong, and what it was asked. */
-class ScriptedSource {
-  readonly chunks = new Map<string, Uint8Array>();
-  batches: string[][] = [];
-  singles: string[] = [];
-  /** Bytes that were handed out and not taken up yet. */
-  answer: (read: ChunkRead) => Promise<Uint8Array> = async ({ id }) => {
-    const bytes = this.chunks.get(id);
-    if (!bytes) throw new StorageError("not-found", "get chunk", id);
-    return bytes;
-  };
-  before: () => Promise<void> = async () => undefined;
-
-  async get(read: ChunkRead): Promise<Uint8Array> {
-    this.singles.push(read.id);
-    return await this.answer(read);
-  }
-
-  async getMany(reads: readonly ChunkRead[], signal?: AbortSignal): Promise<readonly Outcome<Uint8Array>[]> {
-    this.batches.push(reads.map(({ id }) => id));
-    await this.before();
-    if (signal?.aborted) throw new StorageError("cancelled", "get chunks", "stopped");
-    return Promise.all(reads.map((read) => this.answer(read).then(succeeded, (error) => failed(error, "get chunk"))));
-  }
-}
 
 let fixture: CareFixture;
 let disk: ScriptedDisk;
@@ -281,6 +254,32 @@ describe("limits", () => {
     await fixture.clock.advance(100);
     expect((await Promise.all([...running, other, later])).map(kinds)).toEqual(Array(4).fill(["ok"]));
   });
+
+  test("lanes that come free together are taken by two of those who wait, not by all", async () => {
+    const wanted = await chunks(1);
+    hold(wanted, "http://a");
+    fixture.tell({ repairBytesPerSecond: 2000 });
+    let running = 0;
+    let most = 0;
+    source().before = async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running--;
+    };
+    const sent = Array.from({ length: 8 }, () => send(order(wanted)));
+    for (let ms = 0; ms < 5000; ms += 10) await fixture.clock.advance(10);
+    expect((await Promise.all(sent)).map(kinds)).toEqual(Array(8).fill(["ok"]));
+    expect(most).toBeLessThanOrEqual(2);
+  });
+
+  test("while a group is copied to one disk of the node it is copied to no other", async () => {
+    const wanted = await chunks(1);
+    hold(wanted, "http://a");
+    const first = send(order(wanted));
+    expect(await kindOf(send(order(wanted, { disk: 2 as DiskId })))).toBe("conflict");
+    expect(kinds(await first)).toEqual(["ok"]);
+    expect(kinds(await send(order(wanted, { disk: 2 as DiskId })))).toEqual(["ok"]);
+  });
 });
 
 describe("who may still command", () => {
@@ -334,6 +333,39 @@ describe("who may still command", () => {
     await stopped;
     expect(kinds(await sent)).toEqual(["ok", "unavailable", "unavailable"]);
     expect(disk.adopted).toHaveLength(1);
+  });
+
+  test("an order that still waits for its turn when its group is dropped does not come after", async () => {
+    const wanted = await chunks(3, 3_000_000);
+    hold(wanted, "http://a");
+    fixture.tell({ repairBytesPerSecond: 1_000_000 });
+    const others = [send(order(wanted, { group: 8 as GroupId })), send(order(wanted, { group: 9 as GroupId }))];
+    await fixture.clock.advance(10);
+    const waiting = kindOf(send(order(wanted)));
+    await intake.stop(1 as DiskId, group);
+    expect(await waiting).toBe("unavailable");
+    // One that has just been let in is stopped as well.
+    for (let ms = 0; ms < 30_000; ms += 1000) await fixture.clock.advance(1000);
+    await Promise.all(others);
+    const entering = send(order(wanted));
+    await intake.stop(1 as DiskId, group);
+    expect(kinds(await entering)).toEqual(Array(3).fill("unavailable"));
+    expect(disk.adopted.map((copy) => copy.group)).not.toContain(group);
+  });
+
+  test("an order that is stopped before all sources were asked does not say that nobody has the chunk", async () => {
+    const wanted = await chunks(1);
+    const gone = new AbortController();
+    source().answer = async ({ id }) => {
+      gone.abort();
+      throw new StorageError("not-found", "get chunk", id);
+    };
+    hold(wanted, "http://b");
+    expect(kinds(await send(order(wanted), { signal: gone.signal }))).toEqual(["unavailable"]);
+    const before = new AbortController();
+    disk.before = async () => before.abort();
+    expect(kinds(await send(order(wanted), { signal: before.signal }))).toEqual(["unavailable"]);
+    expect(source().singles.length + source().batches.length).toBe(1);
   });
 
   test("a node that ends stops its orders and takes no more", async () => {

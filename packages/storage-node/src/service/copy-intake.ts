@@ -80,6 +80,7 @@ export class CopyIntake {
       const end = (): void => over.abort();
       const timer = clock.after(Math.max(claims.expiresAt - clock.now(), 0), end);
       stopped.addEventListener("abort", end, { once: true });
+      if (stopped.aborted) end();
       try {
         return await this.#copyAll(engine, order, { signal: over.signal, mayGoOn: () => this.#mayGoOn(gate, claims) });
       } finally {
