@@ -29,8 +29,10 @@ export class DamageBudget {
   async #mended(): Promise<boolean> {
     const still = [...this.#damaged].some((node) => node.disks.some(({ faults }) => faults.misdirected > 0));
     if (still) return false;
-    const { chunks } = await examine(this.#world);
-    const whole = chunks.every((chunk) => chunk.refs === 0 || chunk.good.length >= chunk.wanted);
+    const { chunks, looseCopiesMin } = await examine(this.#world);
+    const stored = chunks.every((chunk) => chunk.refs === 0 || chunk.good.length >= chunk.wanted);
+    // What clients have written and not committed yet counts too: its receipts stay good.
+    const whole = stored && looseCopiesMin >= this.#world.options.copies;
     if (whole) this.#damaged.clear();
     return whole;
   }

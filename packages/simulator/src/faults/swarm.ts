@@ -115,7 +115,7 @@ export function drawSwarm(random: SeededRandom): Swarm {
     unknownOutcome: sometimes(0.02),
     crashPointChance: random.fraction() < 0.3 ? 0.0005 : 0,
     mix: drawMix(random),
-    pauseMs: oneOf(200, 500, 1500),
+    pauseMs: oneOf(500, 1500, 4000),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Disk, Env } from "@cairn/env";
 import {
   chunkIdFromHash,
   type DiskId,
+  type ExactChunk,
   type Generation,
   type GroupId,
   parseDiskId,
@@ -34,6 +35,8 @@ export interface Examination {
   readonly chunks: readonly ChunkCopies[];
   /** Records on disks whose generation no row knows and whose lease is closed. */
   readonly orphans: readonly string[];
+  /** Of records that no row knows and that may still be committed, since their lease is open: the fewest sound copies. */
+  readonly looseCopiesMin: number;
 }
 
 /**
@@ -48,7 +51,7 @@ export async function examine(world: World): Promise<Examination> {
   }
   return {
     chunks: await chunkCopies(world, engines),
-    orphans: await orphansOf(world, engines),
+    ...(await unknownRecords(world, engines)),
   };
 }
 
@@ -112,7 +115,10 @@ async function chunkCopies(world: World, engines: ReadonlyMap<DiskId, DiskEngine
   return found;
 }
 
-async function orphansOf(world: World, engines: ReadonlyMap<DiskId, DiskEngine>): Promise<string[]> {
+async function unknownRecords(
+  world: World,
+  engines: ReadonlyMap<DiskId, DiskEngine>,
+): Promise<Pick<Examination, "orphans" | "looseCopiesMin">> {
   const { rows, open } = await world.metadata.database.read(async (sql) => ({
     rows: await sql.all<{ hash: Uint8Array; generation: number }>(
       "SELECT hash, generation FROM chunk UNION SELECT hash, generation FROM condemned",
@@ -122,18 +128,27 @@ async function orphansOf(world: World, engines: ReadonlyMap<DiskId, DiskEngine>)
   const known = new Set(rows.map(({ hash, generation }) => `${chunkIdFromHash(hash)} ${generation}`));
   const openLeases = new Set(open.map(({ id }) => id));
   const orphans: string[] = [];
+  const loose = new Map<string, number>();
   for (const [disk, engine] of engines) {
-    for (const { group } of engine.digests()) {
-      let cursor: string | undefined;
-      do {
-        const page = await engine.inventory(group, cursor, 1000);
-        for (const { id, generation } of page.chunks) {
-          if (known.has(`${id} ${generation}`) || openLeases.has(Math.floor(generation / 2 ** 24))) continue;
-          orphans.push(`disk ${disk} group ${group} chunk ${id.slice(0, 8)} generation ${generation}`);
-        }
-        cursor = page.cursor;
-      } while (cursor !== undefined);
+    for await (const { group, id, generation } of recordsOf(engine)) {
+      const key = `${id} ${generation}`;
+      if (known.has(key)) continue;
+      if (openLeases.has(Math.floor(generation / 2 ** 24))) {
+        const sound = (await engine.check(group, id, generation)) === "sound" ? 1 : 0;
+        loose.set(key, (loose.get(key) ?? 0) + sound);
+      } else orphans.push(`disk ${disk} group ${group} chunk ${id.slice(0, 8)} generation ${generation}`);
     }
   }
-  return orphans;
+  return { orphans, looseCopiesMin: Math.min(...loose.values()) };
+}
+
+async function* recordsOf(engine: DiskEngine): AsyncGenerator<ExactChunk> {
+  for (const { group } of engine.digests()) {
+    let cursor: string | undefined;
+    do {
+      const page = await engine.inventory(group, cursor, 1000);
+      for (const { id, generation } of page.chunks) yield { group, id, generation };
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
 }
