@@ -12,11 +12,15 @@ const groupsInFlight = 4;
 export async function measureMetadata({ folder, commits }) {
   const { nodeEnv, openSqlite } = await import("../packages/env-node/dist/index.js");
   const { newMetadataKeys, openMetadata } = await import("../packages/metadata/dist/index.js");
+  const { nodeCommandsAt } = await import("../packages/remote/dist/index.js");
   mkdirSync(folder, { recursive: true });
   const env = nodeEnv({ name: "bench", level: "silent" });
   const database = await openSqlite(join(folder, "metadata.sqlite"));
   const keys = newMetadataKeys(env.random);
-  const opened = await openMetadata({ env, database, keys, keysAreNew: true, copies: 2, version: "bench" });
+  const opened = await openMetadata({
+    ...{ env, database, keys, keysAreNew: true, copies: 2, version: "bench" },
+    nodeCommandsAt: nodeCommandsAt(env),
+  });
   try {
     const bench = new MetadataBench(env, opened);
     await bench.joinNodes(3);

@@ -148,7 +148,7 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** One connection and its prepared statements, least recently used first. */
+/** One connection and its prepared statements, the oldest first: beyond a number it goes. */
 class SqliteConnection implements Sql {
   readonly #database: DatabaseSyncInstance;
   readonly #statements = new Map<string, StatementSyncInstance>();

@@ -14,7 +14,6 @@ import { DriveTable } from "./namespace/drive-table.ts";
 import { Namespace } from "./namespace/namespace.ts";
 import { reclaimBacklog } from "./namespace/removal.ts";
 import { Operations } from "./operations/operations.ts";
-import { unwiredMachinery } from "./operations/unwired-machinery.ts";
 import { wiredMachinery } from "./operations/wired-machinery.ts";
 import { listChunks } from "./read/chunk-list.ts";
 import { ReadPlanner } from "./read/read-plan.ts";
@@ -39,8 +38,8 @@ export interface OpenMetadataOptions {
   readonly chunkBytes?: number | undefined;
   readonly version: string;
   readonly queue?: WriteQueueOptions | undefined;
-  /** How nodes are commanded; without it nothing is repaired, moved, scrubbed on demand or collected. */
-  readonly nodeCommandsAt?: NodeCommandsAt | undefined;
+  /** How nodes are commanded. */
+  readonly nodeCommandsAt: NodeCommandsAt;
 }
 
 /** A metadata server at work; disposing of it ends its jobs and leaves the database open. */
@@ -75,8 +74,7 @@ export async function openMetadata(options: OpenMetadataOptions): Promise<OpenMe
     planner: new ReadPlanner(store, core.views),
     reports,
   });
-  const nodes = options.nodeCommandsAt;
-  const running = nodes ? wiredMachinery({ env, store, core, nodes }) : unwiredMachinery();
+  const running = wiredMachinery({ env, store, core, nodes: options.nodeCommandsAt });
   const { machinery } = running;
   const operations = new Operations({ env, database, core, reports, drives: store.drives, machinery });
   const jobs = [...core.jobs(), ...namespaceJobs(store, uploads), ...operations.maintenance(), ...running.jobs];

@@ -7,7 +7,14 @@ import { NodeDisk, nodeEnv, openSqlite } from "@cairn/env-node";
 import { type Gateway, startGateway } from "@cairn/gateway";
 import { newMetadataKeys, type OpenMetadata, openMetadata } from "@cairn/metadata";
 import type { ChunkService, MetadataService } from "@cairn/protocol";
-import { chunkServicesAt, dataPathMethods, type MethodList, RemoteChunkService, serveMethods } from "@cairn/remote";
+import {
+  chunkServicesAt,
+  dataPathMethods,
+  type MethodList,
+  nodeCommandsAt,
+  RemoteChunkService,
+  serveMethods,
+} from "@cairn/remote";
 import { type StorageNode, startStorageNode } from "@cairn/storage-node";
 import { CairnClient } from "../cairn-client.ts";
 
@@ -98,7 +105,17 @@ export class TestCluster implements AsyncDisposable {
     const database = await openSqlite(join(this.folder, "metadata.sqlite"));
     this.#database = database;
     const keys = newMetadataKeys(env.random);
-    this.#opened = await openMetadata({ env, database, keys, keysAreNew: true, copies, chunkBytes, version });
+    const commands = { nodeCommandsAt: nodeCommandsAt(env) };
+    this.#opened = await openMetadata({
+      env,
+      database,
+      keys,
+      keysAreNew: true,
+      copies,
+      chunkBytes,
+      version,
+      ...commands,
+    });
     const { metadata, access } = this.#opened;
     const chunksAt = (base: string): ChunkService => new RemoteChunkService({ ...env, base });
     const services = { metadata, chunksAt };

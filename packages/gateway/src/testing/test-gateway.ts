@@ -8,7 +8,14 @@ import type { Env } from "@cairn/env";
 import { nodeEnv, openSqlite } from "@cairn/env-node";
 import { newMetadataKeys, type OpenMetadata, openMetadata } from "@cairn/metadata";
 import { type MetadataService, type Scope, StorageError } from "@cairn/protocol";
-import { chunkServicesAt, dataPathMethods, type MethodList, RemoteChunkService, serveMethods } from "@cairn/remote";
+import {
+  chunkServicesAt,
+  dataPathMethods,
+  type MethodList,
+  nodeCommandsAt,
+  RemoteChunkService,
+  serveMethods,
+} from "@cairn/remote";
 import { MemoryDisk } from "@cairn/simulator";
 import { type StorageNode, startStorageNode } from "@cairn/storage-node";
 import { type Gateway, startGateway } from "../gateway.ts";
@@ -163,6 +170,7 @@ export class TestGateway implements AsyncDisposable {
       copies: Math.min(2, nodes),
       chunkBytes: 65_536,
       version,
+      nodeCommandsAt: nodeCommandsAt(env),
     });
     this.#opened = opened;
     const { metadata, access } = opened;

@@ -1,4 +1,5 @@
 import {
+  type CollectionStatus,
   type DriveId,
   hashOfChunkId,
   type JobId,
@@ -13,7 +14,22 @@ import { DriveTable } from "../namespace/drive-table.ts";
 import { failureOf, TestCluster, type TestNode } from "../service/testing/test-cluster.ts";
 import type { Machinery, WantedMove } from "./machinery.ts";
 import { Operations } from "./operations.ts";
-import { unwiredMachinery } from "./unwired-machinery.ts";
+
+const nothingToRepair = {
+  ...{ startsInMs: undefined, groupsWaiting: 0, groupsMoving: 0, chunksWaiting: 0, doneBytes: 0, totalBytes: 0 },
+  ...{ bytesPerSecond: 0, etaMs: undefined, moves: [] },
+};
+const nothingToCollect: CollectionStatus = {
+  ...{
+    state: "idle",
+    reason: "nothing is due",
+    inGraceChunks: 0,
+    inGraceBytes: 0,
+    condemnedChunks: 0,
+    orphansDeleted: 0,
+  },
+  ...{ deletedChunks: 0, deletedBytes: 0, lastRunAt: undefined, lastAuditAt: undefined },
+};
 
 /** Moves when told to `work`, in the map alone: what operations see of healing. */
 class TestHealing {
@@ -25,8 +41,7 @@ class TestHealing {
     this.#cluster = cluster;
   }
   async repairStatus(): Promise<RepairStatus> {
-    const status = await unwiredMachinery().machinery.healing.repairStatus();
-    return { ...status, state: this.state, reason: `it is ${this.state}` };
+    return { ...nothingToRepair, state: this.state, reason: `it is ${this.state}` };
   }
   duty(node: NodeId): NodeDuty {
     return this.duties.get(node) ?? "active";
@@ -103,12 +118,11 @@ beforeEach(async () => {
 
 function open(): Operations {
   const { env, database, core } = cluster;
-  const { machinery: unwired } = unwiredMachinery();
   const machinery: Machinery = {
-    ...unwired,
     healing,
     collection: {
-      ...unwired.collection,
+      status: async () => nothingToCollect,
+      preview: async () => ({ classes: [] }),
       runNow: async () => {
         collected.push(1);
         return { deletedChunks: 7, deletedBytes: 7000 };
