@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { prepareTools, root } from "./prepare.mjs";
 
 const engine = "packages/storage-node/src/engine";
+const service = "packages/storage-node/src/service";
 const metadata = "packages/metadata/src";
 
 /** `cut` stands exactly once in `file` and is replaced by `by`. */
@@ -28,16 +29,16 @@ const guards = [
   {
     name: "SHA-256 before the append",
     file: `${engine}/disk-engine.ts`,
-    cut: "const actual = await this.#parts.hasher.sha256(put.bytes);",
-    by: "const actual = hashOfChunkId(put.id);",
-    tests: engine,
+    cut: "const actual = await this.#parts.hasher.sha256(bytes);",
+    by: "const actual = hash;",
+    tests: `${engine}/disk-engine.test.ts ${engine}/upkeep.test.ts`,
   },
   {
     name: "epoch of a group",
     file: `${engine}/group-store.ts`,
-    cut: "if (put.epoch < epoch)",
-    by: "if (put.epoch < 0)",
-    tests: "packages/storage-node",
+    cut: "if (epoch < current)",
+    by: "if (epoch < 0)",
+    tests: `${engine}/disk-engine.test.ts`,
   },
   {
     name: "CRC of each block that is read",
@@ -49,9 +50,114 @@ const guards = [
   {
     name: "generation of a delete",
     file: `${engine}/group-store.ts`,
-    cut: "    const location = await this.#locate(hash, generation);\n    if",
-    by: "    const location = (await this.#locations(hash))[0];\n    if (location) generation = location.generation;\n    if",
-    tests: "packages/storage-node",
+    cut: "    const location = await this.#records.locate(hash, generation);\n",
+    by: "    const location = await this.#records.find(id);\n    if (location) generation = location.generation;\n",
+    tests: `${engine}/disk-engine.test.ts`,
+  },
+  {
+    name: "compaction drops nothing before its trash time is over",
+    file: `${engine}/group-compaction.ts`,
+    cut: "return tombstone !== undefined && deletedAt(tombstone) <= until;",
+    by: "return tombstone !== undefined;",
+    tests: `${engine}/compaction.test.ts`,
+  },
+  {
+    name: "compaction leaves a damaged segment alone",
+    file: `${engine}/group-compaction.ts`,
+    cut: "return records.isDamaged(segment) ? undefined : appender.endedBytes(segment);",
+    by: "return appender.endedBytes(segment);",
+    tests: `${engine}/compaction.test.ts`,
+  },
+  {
+    name: "compaction checks what it copies",
+    file: `${engine}/segment-rewrite.ts`,
+    cut: "return footerMatches(record, header) && payloadIsSound(record, header, crc32c);",
+    by: "return crc32c !== undefined;",
+    tests: `${engine}/compaction.test.ts`,
+  },
+  {
+    name: "compaction syncs a segment before it takes its place",
+    file: `${engine}/segment-rewrite.ts`,
+    cut: '      crashPoint("engine.compact.before-sync");\n      await target.syncData();\n',
+    by: '      crashPoint("engine.compact.before-sync");\n',
+    tests: `${engine}/upkeep-faults.test.ts`,
+  },
+  {
+    name: "compaction syncs the name of a segment before its end is noted",
+    file: `${engine}/group-compaction.ts`,
+    cut: "          await this.#parts.disk.syncFolder(folder);\n",
+    by: "",
+    tests: `${engine}/upkeep-faults.test.ts`,
+  },
+  {
+    name: "the end of a segment whose name may not last is not noted",
+    file: `${engine}/group-compaction.ts`,
+    cut: "appender.replaced(segment, { bytes: rewritten.bytes, lasting });",
+    by: "appender.replaced(segment, { bytes: rewritten.bytes, lasting: lasting || true });",
+    tests: `${engine}/upkeep-faults.test.ts`,
+  },
+  {
+    name: "nobody reads a segment while another takes its place",
+    file: `${engine}/group-compaction.ts`,
+    cut: "await records.gate.switch(async () => {",
+    by: "await (async (work) => work())(async () => {",
+    tests: `${engine}/compaction.test.ts ${engine}/upkeep-races.test.ts`,
+  },
+  {
+    name: "a deleted generation comes back by no write and no copy",
+    file: `${engine}/group-store.ts`,
+    cut: '    if (this.#records.isDeletedGeneration(hash, generation)) {\n      return refuse("stale"',
+    by: '    if (epoch < 0) {\n      return refuse("stale"',
+    tests: `${engine}/upkeep.test.ts`,
+  },
+  {
+    name: "a dropped group goes to the trash",
+    file: `${engine}/open-groups.ts`,
+    cut: "await this.#trash.take(id);",
+    by: "await this.#parts.disk.removeFolder('g/' + id);",
+    tests: `${engine}/upkeep.test.ts`,
+  },
+  {
+    name: "a group that is being dropped takes nothing more",
+    file: `${engine}/group-store.ts`,
+    cut: '    if (this.#closed) return refuse("unavailable", this.id, "the group is being closed");\n    if ((this',
+    by: "    if ((this",
+    tests: `${engine}/upkeep-races.test.ts`,
+  },
+  {
+    name: "the scrub sets aside what it finds damaged",
+    file: `${engine}/group-records.ts`,
+    cut: "      found.damaged++;\n      await this.#setAside(hash, location, why);\n",
+    by: "      found.damaged++;\n",
+    tests: `${engine}/upkeep.test.ts`,
+  },
+  {
+    name: "a copy is checked against its id before it is taken in",
+    file: `${service}/copy-fetch.ts`,
+    cut: "compareBytes(await this.#hasher.sha256(answer.value), hashOfChunkId(id)) === 0;",
+    by: "compareBytes(answer.value, answer.value) === 0;",
+    tests: `${service}/copy-intake.test.ts`,
+  },
+  {
+    name: "an order that was stopped does not call a chunk missing",
+    file: `${service}/copy-fetch.ts`,
+    cut: "    if (signal.aborted) for (const quest of quests) quest.unanswered ??= stopped();\n",
+    by: "",
+    tests: `${service}/copy-intake.test.ts`,
+  },
+  {
+    name: "orders that wait are stopped before a group is dropped",
+    file: `${service}/order-lanes.ts`,
+    cut: "const stopped = [...this.#orders].filter(which);",
+    by: "const stopped = [...this.#orders].filter((it) => it.runs && which(it));",
+    tests: `${service}/copy-intake.test.ts`,
+  },
+  {
+    name: "a group counts as verified when it was read to its end",
+    file: `${service}/scrub-loop.ts`,
+    cut: "if (read.cursor !== undefined) return",
+    by: "if (read.cursor !== undefined && read.bytes < 0) return",
+    tests: `${service}/scrub-loop.test.ts`,
   },
   {
     name: "lease must be open",
