@@ -34,6 +34,35 @@ async function injected(context: RowContext, injections: readonly string[], fail
   await judgeAll(context, cluster, { workload, failuresMax });
 }
 
+/** No call to a node's disk succeeds any more: its groups are copied elsewhere at once, while the process is up. */
+async function diskDies(context: RowContext): Promise<void> {
+  const cluster = await FaultCluster.start(context, { nodes: 4, settings: { "repair.delay": "10m" } });
+  const workload = await new Workload(context, cluster).start();
+  await workload.more(60);
+  const victim = cluster.node("node-2");
+  const calls = ["pread64", "preadv", "pwrite64", "pwritev", "fdatasync", "fsync"];
+  const injection = await Injection.into(context, victim.pid, ...calls.map((call) => `${call}:error=EIO`));
+  const begin = performance.now();
+  const client = cluster.client();
+  const failed = async (): Promise<boolean> =>
+    (await client.nodes()).some(({ disks }) => disks.some(({ state }) => state === "failed"));
+  const known = await context.becomes(failed, 60_000);
+  context.expect("expected", known !== undefined, "the disk is not known to have failed");
+  const empty = async (): Promise<boolean> => {
+    const { safe, repair } = await client.operations.health();
+    return safe === "yes" && repair.state === "idle" && (await failed());
+  };
+  const spent = await context.becomes(empty, 120_000);
+  context.expect("expected", spent !== undefined, "its groups were not copied elsewhere");
+  if (spent !== undefined) context.note("full redundancy after ms", performance.now() - begin);
+  context.expect("expected", victim.isRunning, `the node ended: ${victim.lastOutput.slice(-300)}`);
+  await injection.end();
+  await victim.kill();
+  await victim.start();
+  await cluster.online();
+  await judgeAll(context, cluster, { workload, failuresMax: 0 });
+}
+
 /** One node's disk fills up; later there is room again. */
 async function nodeIsFull(context: RowContext): Promise<void> {
   // All of one size, so that the one that was full is as good a place as any when it has room again.
@@ -231,10 +260,18 @@ export const diskFaultRows: readonly Row[] = [
   {
     id: "F19 read",
     tier: 0,
-    title: "reads of a node's disk fail with EIO (strace)",
-    expected: "the other copy is read; the disk is given up after some errors, the process stays up",
+    title: "every other read of a node's disk fails with EIO (strace)",
+    expected: "the other copy is read; the process stays up",
     needs: onStrace,
     run: (context) => injected(context, ["pread64:error=EIO:when=2+2", "preadv:error=EIO:when=2+2"]),
+  },
+  {
+    id: "F19 dead",
+    tier: 0,
+    title: "no call to the disk of a node succeeds any more (strace)",
+    expected: "the disk is given up, its groups are copied elsewhere at once, the process stays up, no operation fails",
+    needs: onStrace,
+    run: diskDies,
   },
   {
     id: "F48 read-only",

@@ -3,6 +3,7 @@ import { clientRows } from "./clients.ts";
 import { damageRows } from "./damage.ts";
 import { databaseRows } from "./database.ts";
 import { diskFaultRows } from "./disk-faults.ts";
+import { healingRows } from "./healing.ts";
 import { identityRows } from "./identity.ts";
 import { killRows } from "./kills.ts";
 import { membershipRows } from "./membership.ts";
@@ -27,5 +28,6 @@ export const rows: readonly Row[] = [
   ...databaseRows,
   ...overloadRows,
   ...membershipRows,
+  ...healingRows,
   ...sensitivityRows,
 ].sort((a, b) => a.id.localeCompare(b.id, "en"));

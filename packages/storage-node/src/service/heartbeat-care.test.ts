@@ -31,12 +31,16 @@ let fixture: CareFixture;
 let disk: ReportedDisk;
 let membership: ScriptedMembership;
 let loop: HeartbeatLoop;
+let state: DiskState;
+let scrubbed: (DiskId | undefined)[];
 
 beforeEach(async () => {
   fixture = new CareFixture();
   disk = new ReportedDisk();
   membership = new ScriptedMembership();
   membership.heartbeatMs = 3000;
+  state = "ok";
+  scrubbed = [];
   const { clock, random, log, metrics } = fixture;
   const register = () => membership.register({ secret: "s", bootNonce: "b", url: "u", version: "v", disks: [] });
   const scrub = { disk: 1 as DiskId, passStartedAt: 5, passFinishedAt: undefined, checkedBytes: 1, totalBytes: 2 };
@@ -45,8 +49,9 @@ beforeEach(async () => {
     verified: fixture.verified,
     damage: new DamageLedger([disk]),
     scrubStatus: () => [scrub],
+    startScrub: (of?: DiskId) => void scrubbed.push(of),
   };
-  const engine = Object.assign(disk, { state: () => "ok" }) as unknown as DiskEngine;
+  const engine = Object.assign(disk, { state: () => state }) as unknown as DiskEngine;
   const registration = { renew: register } as unknown as NodeRegistration;
   const nothing = (): void => undefined;
   loop = new HeartbeatLoop(
@@ -201,4 +206,13 @@ test("settings count at once; none, or such as make no sense, change nothing", a
   membership.onHeartbeat = async () => ({ settings: { ...settings, trashMs: 5 } });
   await fixture.clock.advance(3000);
   expect(fixture.settings.current?.trashMs).toBe(5);
+});
+
+test("a disk that fails a write is read from end to end at once, and once", async () => {
+  loop.start();
+  await fixture.clock.advance(100);
+  expect(scrubbed).toEqual([]);
+  state = "suspect";
+  await fixture.clock.advance(10_000);
+  expect(scrubbed).toEqual([disk.identity.disk]);
 });

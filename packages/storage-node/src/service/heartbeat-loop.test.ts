@@ -49,7 +49,13 @@ class ScriptedEngine {
 /** The upkeep of disks on which nothing happens. */
 function careOf(time: VirtualClock): HeartbeatCare {
   const settings = new LiveSettings({ bell: new Bell(time), log: new QuietLog() });
-  return { settings, verified: new VerifiedGroups(), damage: new DamageLedger([]), scrubStatus: () => [] };
+  return {
+    settings,
+    verified: new VerifiedGroups(),
+    damage: new DamageLedger([]),
+    scrubStatus: () => [],
+    startScrub: () => undefined,
+  };
 }
 
 let clock: VirtualClock;

@@ -23,7 +23,7 @@ const pauseMsMax = 10_000;
 const lookMs = 250;
 
 /** What a heartbeat tells of the upkeep of the disks, and what its answer says about it. */
-export type HeartbeatCare = Pick<Housekeeping, "settings" | "verified" | "damage" | "scrubStatus">;
+export type HeartbeatCare = Pick<Housekeeping, "settings" | "verified" | "damage" | "scrubStatus" | "startScrub">;
 
 export interface HeartbeatParts {
   readonly clock: Clock;
@@ -218,6 +218,8 @@ export class HeartbeatLoop implements AsyncDisposable {
     const chunkBytes = digests.reduce((sum, { bytes }) => sum + bytes, 0);
     const { state, ...space } = await this.#look(engine);
     const report = { disk, state, ...space, chunks, chunkBytes };
+    // Clients turn away from it, so nobody but the scrub would notice that it cannot be read either.
+    if (state === "suspect" && this.#states.get(engine) !== state) this.#parts.care.startScrub(disk);
     this.#states.set(engine, state);
     this.#meters.show(report);
     return report;

@@ -1,5 +1,5 @@
 import type { Env } from "@cairn/env";
-import type { ChunkServiceAt, ScrubStatus } from "@cairn/protocol";
+import type { ChunkServiceAt, DiskId, ScrubStatus } from "@cairn/protocol";
 import { Bell } from "./bell.ts";
 import type { CaredDisk } from "./cared-disk.ts";
 import { CompactionLoop, CompactionMeters } from "./compaction-loop.ts";
@@ -49,8 +49,9 @@ export class Housekeeping implements AsyncDisposable {
     for (const loop of [...this.#scrubs, ...this.#compactions]) loop.start();
   }
 
-  startScrub(): void {
-    for (const scrub of this.#scrubs) scrub.restart();
+  /** Of one disk, or of all. */
+  startScrub(disk?: DiskId): void {
+    for (const scrub of this.#scrubs) if (disk === undefined || scrub.status().disk === disk) scrub.restart();
   }
 
   startCompaction(): void {
