@@ -2,6 +2,7 @@ import type { Drive } from "@cairn/protocol";
 import { Nemesis } from "./faults/nemesis.ts";
 import { Operator } from "./faults/operator.ts";
 import { drawSwarm, type Swarm } from "./faults/swarm.ts";
+import { CommandWatch } from "./oracle/command-watch.ts";
 import { type FileState, Ledger } from "./oracle/ledger.ts";
 import { verifyWorld } from "./oracle/verdict.ts";
 import type { Violation } from "./oracle/violation.ts";
@@ -59,6 +60,11 @@ export async function runSeed(options: RunOptions): Promise<RunReport> {
     ...{ seed, nodes, copies, disksPerNode, clients, chunkBytes, diskBytes, settings },
     echo: options.echo,
   });
+  const watch = new CommandWatch(
+    () => world.timeline.now,
+    (message) => world.violate("overtaken leaders command nobody", message),
+  );
+  world.network.tap = watch.tap;
   try {
     await world.boot();
     if (!world.violation) await live(world, swarm);

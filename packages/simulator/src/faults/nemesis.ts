@@ -95,6 +95,10 @@ export class Nemesis {
       case "freeze metadata":
         metadata.machine.life.freeze(this.#between(500, 25_000));
         return "it";
+      case "freeze client":
+        // Longer than a lease lasts, too: a computer that was put to sleep in the middle of an upload.
+        this.#oneOf(clients)?.machine.life.freeze(this.#between(5000, 120_000));
+        return "one";
       case "isolate node":
         return this.#isolate(node);
       case "cut one way":

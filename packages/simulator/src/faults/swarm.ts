@@ -32,6 +32,7 @@ export type Blow =
   | "kill client"
   | "freeze node"
   | "freeze metadata"
+  | "freeze client"
   | "isolate node"
   | "cut one way"
   | "jump clock"
@@ -56,6 +57,7 @@ export const blows: readonly Blow[] = [
   "kill client",
   "freeze node",
   "freeze metadata",
+  "freeze client",
   "isolate node",
   "cut one way",
   "jump clock",

@@ -11,6 +11,7 @@ interface Arrival {
   /** False for a second delivery: its answer goes nowhere. */
   readonly answered: boolean;
   readonly gone: AbortController;
+  at: number;
 }
 
 /** One request on its way through the network, and whatever becomes of it. */
@@ -50,17 +51,24 @@ export class Exchange {
       this.#settle = {
         resolve: (reply) => {
           end();
-          if (life.alive) resolve(reply);
+          this.#hear(() => resolve(reply));
         },
         reject: (error) => {
           end();
-          if (life.alive) reject(error);
+          this.#hear(() => reject(error));
         },
       };
       if (signal?.aborted) return stop();
       signal?.addEventListener("abort", stop, { once: true });
       this.#send();
     });
+  }
+
+  /** A process that stands still hears it when it goes on, one that has ended never. */
+  #hear(then: () => void): void {
+    const { life } = this.#from;
+    if (life.frozen) life.after(0, then);
+    else if (life.alive) then();
   }
 
   #send(): void {
@@ -79,10 +87,10 @@ export class Exchange {
       faulted("late request");
       delay += random.fraction() * faults.lateMs;
     }
-    this.#in(delay, () => this.#arrive({ answered: true, gone: new AbortController() }));
+    this.#in(delay, () => this.#arrive({ answered: true, gone: new AbortController(), at: 0 }));
     if (!this.#chance(faults.duplicate)) return;
     faulted("duplicate request");
-    const second = { answered: false, gone: new AbortController() };
+    const second = { answered: false, gone: new AbortController(), at: 0 };
     this.#in(delay + random.fraction() * faults.lateMs, () => this.#arrive(second));
   }
 
@@ -117,6 +125,7 @@ export class Exchange {
     }
     if (arrival.answered) this.#arrivals.push(arrival);
     listening.underWay++;
+    arrival.at = this.#network.timeline.now;
     const buffer = this.#delivered();
     // A machine that lost its power resets no connection: the client waits in vain.
     const forget = listening.life.atEnd(() => {
@@ -177,6 +186,7 @@ export class Exchange {
       headers: this.#request.headers ?? {},
       body: this.#body,
       status: reply.status,
+      arrivedAt: arrival.at,
     });
     if (!arrival.answered) return;
     // Copied now: the server may use its buffers again.

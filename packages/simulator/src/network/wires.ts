@@ -21,6 +21,8 @@ export type Tap = (seen: {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
   readonly status: number;
+  /** Virtual ms at which it arrived. */
+  readonly arrivedAt: number;
 }) => void;
 
 /** What requests go through on their way. */
