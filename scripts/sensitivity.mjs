@@ -63,22 +63,22 @@ function makeCopy(copy) {
 }
 
 /** The first violation and its seed, or undefined. */
-function without(copy, { name, file, cut, by, blows, network }) {
+function without(copy, { name, file, cut, by, ...focus }) {
   const text = readFileSync(join(copy, file), "utf8");
   if (text.split(cut).length !== 2) throw new Error(`the guard "${name}" is not where it was: ${file}`);
   const built = join(copy, file.replace("/src/", "/dist/").replace(/\.ts$/, ".js"));
   const before = readFileSync(built);
   writeFileSync(built, compiled(text.replace(cut, () => by)));
   try {
-    return hunt(copy, { blows, network });
+    return hunt(copy, focus);
   } finally {
     writeFileSync(built, before);
   }
 }
 
-function hunt(copy, { blows, network }) {
+function hunt(copy, { blows, network, everyMs = search.blowEveryMs }) {
   const args = ["--until-first", "--from", "1", "--seeds", search.seeds, "--minutes", search.minutes, "--workers", 1];
-  if (blows) args.push("--blows", blows.join(","), "--blow-every", search.blowEveryMs);
+  if (blows) args.push("--blows", blows.join(","), "--blow-every", everyMs);
   if (network) args.push("--network", network);
   const main = join(copy, "packages", "simulator", "dist", "main.js");
   const { stdout, stderr, status } = spawnSync(process.execPath, [main, ...args.map(String)], { encoding: "utf8" });
