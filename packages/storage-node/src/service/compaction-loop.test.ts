@@ -12,8 +12,9 @@ let loop: CompactionLoop;
 beforeEach(() => {
   fixture = new CareFixture();
   disk = new ScriptedDisk();
-  const { clock, log, bell, settings } = fixture;
-  loop = new CompactionLoop(disk, { clock, log, bell, settings, meters: new CompactionMeters(fixture.metrics) });
+  const { clock, log, bell, settings, latency } = fixture;
+  const meters = new CompactionMeters(fixture.metrics);
+  loop = new CompactionLoop(disk, { clock, log, bell, settings, latency, meters });
   loop.start();
 });
 afterEach(async () => {
@@ -35,6 +36,16 @@ test("segments that are worth it are rewritten at the pace, as the engine ranks 
   expect(disk.wishes[0]).toEqual({ trashMs: 600_000, urgent: false });
   expect(disk.compacted[0]).toMatchObject({ trashMs: 600_000 });
   expect(await fixture.measured("cairn_compaction_freed_bytes_total")).toBe(1800);
+});
+
+test("half the pace while reads of clients are slow", async () => {
+  disk.candidates = [segment(4), segment(2)];
+  for (let read = 0; read < 20; read++) fixture.latency.note(80);
+  fixture.tell({ compactionBytesPerSecond: 100 });
+  await fixture.clock.advance(5000);
+  expect(disk.compacted.map((it) => it.segment)).toEqual([4]);
+  await fixture.clock.advance(4000);
+  expect(disk.compacted.map((it) => it.segment)).toEqual([4, 2]);
 });
 
 test("nothing is freed before the leader has told how long the trash is kept", async () => {

@@ -4,6 +4,7 @@ import type { Bell } from "./bell.ts";
 import type { CaredDisk, Compactable } from "./cared-disk.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { Pacer } from "./pacer.ts";
+import type { ReadLatency } from "./read-latency.ts";
 
 /** How often a disk is looked at for what may be freed. */
 const lookEveryMs = 60_000;
@@ -16,6 +17,7 @@ export interface CompactionParts {
   readonly meters: CompactionMeters;
   readonly bell: Bell;
   readonly settings: LiveSettings;
+  readonly latency: ReadLatency;
 }
 
 /**
@@ -33,8 +35,9 @@ export class CompactionLoop implements AsyncDisposable {
   constructor(disk: CaredDisk, parts: CompactionParts) {
     this.#disk = disk;
     this.#parts = parts;
-    const { clock, bell, settings } = parts;
-    this.#pacer = new Pacer({ clock, bell, rate: () => settings.current?.compactionBytesPerSecond ?? 0 });
+    const { clock, bell, settings, latency } = parts;
+    const rate = (): number => latency.yielding(settings.current?.compactionBytesPerSecond ?? 0);
+    this.#pacer = new Pacer({ clock, bell, rate });
   }
 
   start(): void {

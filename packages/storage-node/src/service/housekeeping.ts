@@ -35,14 +35,17 @@ export class Housekeeping implements AsyncDisposable {
     this.intake = new CopyIntake({ ...env, bell, settings, chunksAt, disks });
     const scrubMeters = new ScrubMeters(metrics);
     const compactionMeters = new CompactionMeters(metrics);
-    this.#scrubs = disks.map((disk) => {
+    const loops = disks.map((disk) => {
       const latency = new ReadLatency(clock);
       this.#latencies.set(disk, latency);
-      return new ScrubLoop(disk, { clock, random, log, bell, settings, verified, latency, meters: scrubMeters });
+      const shared = { clock, log, bell, settings, latency };
+      return {
+        scrub: new ScrubLoop(disk, { ...shared, random, verified, meters: scrubMeters }),
+        compaction: new CompactionLoop(disk, { ...shared, meters: compactionMeters }),
+      };
     });
-    this.#compactions = disks.map(
-      (disk) => new CompactionLoop(disk, { clock, log, bell, settings, meters: compactionMeters }),
-    );
+    this.#scrubs = loops.map(({ scrub }) => scrub);
+    this.#compactions = loops.map(({ compaction }) => compaction);
   }
 
   start(): void {

@@ -4,6 +4,8 @@ const readsKept = 128;
 /** Fewer reads than this say nothing about how busy a disk is. */
 const readsMin = 16;
 const keptMs = 30_000;
+/** Reads of clients that are slower than this let housekeeping step back. */
+const slowReadMs = 50;
 
 /** How long the last reads of a disk took, so that housekeeping can step back while clients wait. */
 export class ReadLatency {
@@ -20,6 +22,11 @@ export class ReadLatency {
     this.#took[this.#next] = ms;
     this.#at[this.#next] = this.#clock.monotonic();
     this.#next = (this.#next + 1) % readsKept;
+  }
+
+  /** What housekeeping keeps of its pace: half of it while clients wait for their reads. */
+  yielding(bytesPerSecond: number): number {
+    return this.p95() > slowReadMs ? bytesPerSecond / 2 : bytesPerSecond;
   }
 
   /** 95 of 100 reads of the last half minute were no slower than this, ms; 0 when there were too few to tell. */

@@ -11,8 +11,6 @@ import type { VerifiedGroups } from "./verified-groups.ts";
 /** Bytes that are read before the scrub looks up again. */
 const stepBytes = 1_048_576;
 const savedEveryMs = 60_000;
-/** Reads of clients that are slower than this let the scrub step back. */
-const slowReadMs = 50;
 /** How long a disk that cannot be read is left alone. */
 const retryMs = 60_000;
 
@@ -149,8 +147,7 @@ export class ScrubLoop implements AsyncDisposable {
 
   #rate(): number {
     const { settings, latency } = this.#parts;
-    const rate = settings.current?.scrubBytesPerSecond ?? 0;
-    return latency.p95() > slowReadMs ? rate / 2 : rate;
+    return latency.yielding(settings.current?.scrubBytesPerSecond ?? 0);
   }
 
   #groups(): readonly GroupDigest["group"][] {
