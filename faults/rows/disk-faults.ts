@@ -49,8 +49,8 @@ async function diskDies(context: RowContext): Promise<void> {
   const known = await context.becomes(failed, 60_000);
   context.expect("expected", known !== undefined, "the disk is not known to have failed");
   const empty = async (): Promise<boolean> => {
-    const { safe, repair } = await client.operations.health();
-    return safe === "yes" && repair.state === "idle" && (await failed());
+    const { safe } = await client.operations.health();
+    return safe === "yes" && (await client.operations.nodeImpact("node-2")).groups === 0;
   };
   const spent = await context.becomes(empty, 120_000);
   context.expect("expected", spent !== undefined, "its groups were not copied elsewhere");
