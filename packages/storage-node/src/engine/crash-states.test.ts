@@ -281,7 +281,8 @@ describe("after the process was killed, restarted, and only then the power was c
 });
 
 describe("when one sync fails, later syncs succeed, and the power is cut", () => {
-  const syncs = Array.from({ length: 24 }, (_, index) => index + 1);
+  // Of each kind of file at least one: segments, checkpoints, tombstones, indexes, before and after compaction.
+  const syncs = [1, 2, 4, 5, 6, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 28, 29, 30, 31, 33, 36, 38, 41];
   test.each(syncs)("nothing is acknowledged and lost: sync number %i", { timeout: 120_000 }, async (failing) => {
     const run = new Run({ failSync: (_, count) => count === failing });
     await program(run).catch(() => undefined);
