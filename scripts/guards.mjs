@@ -126,9 +126,9 @@ const guards = [
   },
   {
     name: "the scrub sets aside what it finds damaged",
-    file: `${engine}/group-records.ts`,
-    cut: "      found.damaged++;\n      await this.#setAside(hash, location, why);\n",
-    by: "      found.damaged++;\n",
+    file: `${engine}/record-scrub.ts`,
+    cut: "    await setAside(entry, why);\n",
+    by: "",
     tests: `${engine}/upkeep.test.ts`,
   },
   {

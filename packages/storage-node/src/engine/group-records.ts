@@ -30,6 +30,7 @@ import {
 import type { QuarantinedPlace } from "./quarantine.ts";
 import { recordBytes } from "./record-format.ts";
 import { readRecord } from "./record-read.ts";
+import { scrubRecords } from "./record-scrub.ts";
 import { type SealedIndex, writeSealedIndex } from "./sealed-index.ts";
 import { type EntryKey, SealedRecords, type TableEntry } from "./sealed-records.ts";
 import { segmentName } from "./segment-format.ts";
@@ -247,39 +248,15 @@ export class GroupRecords {
     return "damaged";
   }
 
-  /**
-   * Reads live records from a cursor on, at least one and no more than these bytes if it can be, and checks them. What is
-   * damaged is set aside, and so is what the disk cannot read: one bad sector does not end a scrub.
-   */
+  /** Reads live records from a cursor on and checks them; see scrubRecords. What is damaged is set aside. */
   scrub(cursor: string | undefined, bytesMax: number, signal: AbortSignal): Promise<ScrubbedRecords> {
-    return this.gate.use(() => this.#scrub(cursor, bytesMax, signal));
-  }
-
-  async #scrub(cursor: string | undefined, bytesMax: number, signal: AbortSignal): Promise<ScrubbedRecords> {
-    const found = { bytes: 0, records: 0, damaged: 0, unreadable: 0 };
-    let last: { id: ChunkId; generation: Generation } | undefined;
-    for await (const { hash, location } of this.#liveEntries(cursor === undefined ? undefined : parseCursor(cursor))) {
-      // A disk that reads nothing at all is not set aside record by record: who asks goes by what could not be read.
-      const over = found.bytes + location.length > bytesMax || found.unreadable >= this.#parts.options.readErrorsMax;
-      if (last && (over || signal.aborted)) {
-        return { ...found, cursor: cursorOf([last]) };
-      }
-      last = { id: chunkIdFromHash(hash), generation: location.generation };
-      found.records++;
-      found.bytes += location.length;
-      let why: string | undefined;
-      try {
-        // A second look: what fails once may have been the way to the disk and not the place on it.
-        why = await this.#damageOf(hash, location).catch(() => this.#damageOf(hash, location));
-      } catch (error) {
-        found.unreadable++;
-        why = error instanceof Error ? error.message : "the disk could not read it";
-      }
-      if (why === undefined) continue;
-      found.damaged++;
-      await this.#setAside(hash, location, why);
-    }
-    return { ...found, cursor: undefined };
+    const entries = this.#liveEntries(cursor === undefined ? undefined : parseCursor(cursor));
+    const look = {
+      damageOf: ({ hash, location }: TableEntry) => this.#damageOf(hash, location),
+      setAside: ({ hash, location }: TableEntry, why: string) => this.#setAside(hash, location, why),
+    };
+    const { readErrorsMax: unreadableMax } = this.#parts.options;
+    return this.gate.use(() => scrubRecords(entries, look, { bytesMax, unreadableMax, signal }));
   }
 
   /** Live records in order of (id, generation), from the cursor on. */
@@ -332,6 +309,8 @@ export class GroupRecords {
     const rebuild = async (): Promise<SealedIndex> => {
       const place = { folder: this.#folder, quarantine: this.#state.quarantine };
       const table = await readSealedGroup(this.#parts, this.#id, place);
+      // Records that are in memory by now are ahead of what the segments said.
+      if (this.#table) return index;
       const made = await this.#writeIndex(table);
       this.#digest = this.#digestOf(table);
       return made;
