@@ -1,6 +1,6 @@
 // npm run bench -- healing [--data DIR] [--full] [--filled DIR] [--only PART]: what repair, scrub, collection and starts cost, beside what
 // the machine can do in the same run. Result in benchmarks/results/healing.json, tables in docs/performance.md.
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,7 @@ const { healingSection, writeHealingTable } = await import("./healing-table.mjs"
 const { describeRun, MiB, median, round } = await import("./run-facts.mjs");
 const { fillSmall, measureStartUp } = await import("./start-up.mjs");
 
-const sizes = { fileBytes: (options.full ? 4096 : 2048) * MiB, chunks: options.full ? 1_000_000 : 100_000 };
+const sizes = { fileBytes: 2048 * MiB, chunks: options.full ? 1_000_000 : 100_000 };
 const defaults = { "repair.rate": 50 * MiB, "scrub.rate": 10 * MiB, "compaction.rate": 20 * MiB };
 const folder = mkdtempSync(join(options.data, "cairn-bench-"));
 const resultsFolder = fileURLToPath(new URL("./results/", import.meta.url));
@@ -50,8 +50,10 @@ try {
 
 async function measureStarts() {
   const filled = options.filled ?? join(folder, "start-up");
-  say(`${sizes.chunks} small files`);
-  await fillSmall({ folder: filled, chunks: sizes.chunks });
+  if (!existsSync(filled)) {
+    say(`${sizes.chunks} small files`);
+    await fillSmall({ folder: filled, chunks: sizes.chunks });
+  }
   return measureStartUp({ folder: filled, emptyFolder: join(folder, "empty"), say });
 }
 
