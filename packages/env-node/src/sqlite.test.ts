@@ -102,6 +102,21 @@ test("a file that is no database is refused as corrupt, with what to do, and sta
   expect(isKind(await failure(openSqlite(join(folder, "none", "test.db"))), "not-found")).toBe(true);
 });
 
+test("a database with a damaged page is refused at once, whatever it is that nobody has read yet", async () => {
+  {
+    await using database = await openSqlite(file);
+    await database.write(async (sql) => {
+      await sql.run("CREATE TABLE item (id INTEGER PRIMARY KEY, body TEXT)");
+      for (let id = 0; id < 200; id++) await sql.run("INSERT INTO item VALUES (?, ?)", id, "x".repeat(500));
+    });
+  }
+  const bytes = await readFile(file);
+  const pageBytes = 8192;
+  await writeFile(file, bytes.fill(0xa5, 3 * pageBytes, 4 * pageBytes));
+  expect(await failure(openSqlite(file))).toMatchObject({ kind: "corrupt", hint: expect.stringContaining("backup") });
+  expect(await readFile(file)).toEqual(bytes);
+});
+
 test("after SQLite has undone a transaction by itself nothing of it stays and nothing is added to it", async () => {
   await using database = await openSqlite(file);
   await database.write((sql) => sql.run("CREATE TABLE item (id INTEGER PRIMARY KEY, body BLOB)"));
