@@ -4,7 +4,7 @@ import type { Swarm } from "../faults/swarm.ts";
 import type { SeedOrder, SeedResult } from "./hunt-messages.ts";
 
 /** A seed that takes longer than this hangs: its world goes on without its time going on. */
-const wallMsMax = 300_000;
+const wallMsMax = 1_200_000;
 const outputKept = 4000;
 
 /** Processes that run seeds, one each at a time. */

@@ -15,7 +15,10 @@ function watching(): { watch: CommandWatch; found: string[]; at: (ms: number) =>
     () => now,
     (message) => found.push(message),
   );
-  return { watch, found, at: (ms) => void (now = ms) };
+  const at = (ms: number): void => {
+    now = ms;
+  };
+  return { watch, found, at };
 }
 
 test("a command of an overtaken leader that arrives after the newer one was heard, and is carried out, is a violation", () => {
