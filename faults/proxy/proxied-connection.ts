@@ -62,7 +62,9 @@ export class ProxiedConnection {
   }
 
   modeChanged(): void {
-    if (this.#state.mode.kind === "refuse") this.reset();
+    if (this.#state.mode.kind !== "refuse") return;
+    this.#state.injected++;
+    this.reset();
   }
 
   #open(direction: Direction, from: Socket, to: Socket): void {
@@ -96,6 +98,7 @@ export class ProxiedConnection {
       this.#state.injected++;
       return;
     }
+    if (mode.kind === "latency" || mode.kind === "throttle") this.#state.injected++;
     if (mode.kind === "latency") await pause(mode.ms + Math.random() * (mode.jitterMs ?? 0));
     if (mode.kind === "throttle") return this.#trickle(lane, piece, mode.bytesPerSecond);
     if ((mode.kind === "reset-after" || mode.kind === "truncate-after") && mode.direction === lane.direction) {

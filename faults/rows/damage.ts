@@ -213,7 +213,6 @@ export const damageRows: readonly Row[] = [
     title: "torn, zeroed and random tails of segments after kill -9",
     expected: "the longest valid prefix is recovered; earlier records are intact; the node starts",
     needs: [],
-    quick: true,
     run: tornTails,
   },
   {

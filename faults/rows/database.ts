@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FaultCluster } from "../harness/fault-cluster.ts";
 import { flipBits } from "../harness/segment-files.ts";
@@ -7,6 +7,7 @@ import { Workload } from "../harness/workload.ts";
 import { faketimeLibrary } from "../run/capabilities.ts";
 import type { Row } from "../run/row.ts";
 import type { RowContext } from "../run/row-context.ts";
+import { endsOrServes } from "./identity.ts";
 
 /** Pages of the database are damaged; then the index of its log is deleted after kill -9. */
 async function damagedDatabase(context: RowContext): Promise<void> {
@@ -24,17 +25,18 @@ async function damagedDatabase(context: RowContext): Promise<void> {
 
   const copy = join(context.folder, "sound.sqlite");
   copyFileSync(file, copy);
-  const pages = Math.floor(statSync(file).size / 4096);
+  const pageBytes = readFileSync(file).readUInt16BE(16);
+  const pages = Math.floor(statSync(file).size / pageBytes);
   context.note("pages", pages);
   let refused = 0;
   const tries = 6;
   for (let turn = 0; turn < tries; turn++) {
     // The head of a page: an interior or leaf page whose structure no longer holds.
     const page = turn === 0 ? 0 : context.between(1, pages);
-    const at = page * 4096 + (page === 0 ? 24 : 0);
+    const at = page * pageBytes + (page === 0 ? 24 : 0);
     for (let byte = 0; byte < 12; byte++) flipBits(file, at + byte, context.between(0, 8));
     cluster.metadata.launch();
-    const code = await cluster.metadata.endsWithin(6000);
+    const code = await endsOrServes(context, cluster.metadata);
     if (code === undefined) await cluster.metadata.stop();
     else refused++;
     if (code !== undefined && turn === 1) context.note("it says", cluster.metadata.lastOutput.trim().slice(0, 200));

@@ -45,6 +45,7 @@ async function badNetwork(
     proxy.mode = mode;
     await context.pause(ms);
     injected += proxy.injected;
+    context.expect("expected", proxy.injected > 0, `${mode.kind} hit nothing`);
     proxy.mode = { kind: "pass" };
     await workload.more(10);
   }

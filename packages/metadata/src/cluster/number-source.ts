@@ -14,3 +14,14 @@ export async function takeNumbers(sql: Sql, series: NumberSeries, count: number)
   const row = await sql.get<{ value: string }>("SELECT value FROM cluster WHERE name = ?", series);
   return Number(row?.value) - count;
 }
+
+/** Makes `next` the lowest number that may be given from now on, in the caller's transaction; a series never goes back. */
+export async function raiseNumbers(sql: Sql, series: NumberSeries, next: number): Promise<void> {
+  await takeNumbers(sql, series, 0);
+  await sql.run(
+    "UPDATE cluster SET value = CAST(CAST(? AS BIGINT) AS TEXT) WHERE name = ? AND CAST(value AS BIGINT) < ?",
+    next,
+    series,
+    next,
+  );
+}

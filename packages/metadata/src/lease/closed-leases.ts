@@ -17,8 +17,8 @@ const rowsAtOnce = 5000;
  */
 export async function closedLeases(sql: Sql, leases: Iterable<LeaseId>): Promise<ReadonlySet<LeaseId>> {
   const all = [...new Set(leases)];
-  const next = await sql.get<{ value: string }>("SELECT value FROM cluster WHERE name = 'next_lease'");
-  const closed = new Set<LeaseId>(all.filter((lease) => lease < Number(next?.value ?? 1)));
+  const next = await nextLease(sql);
+  const closed = new Set<LeaseId>(all.filter((lease) => lease < next));
   for (let start = 0; start < all.length; start += idsAtOnce) {
     const some = all.slice(start, start + idsAtOnce);
     const rows = await sql.all<{ id: number }>(
@@ -28,6 +28,19 @@ export async function closedLeases(sql: Sql, leases: Iterable<LeaseId>): Promise
     for (const row of rows) closed.delete(row.id as LeaseId);
   }
   return closed;
+}
+
+/** The highest of these that this database has never given, if there is one. */
+export async function highestUngiven(sql: Sql, leases: Iterable<LeaseId>): Promise<LeaseId | undefined> {
+  const next = await nextLease(sql);
+  let highest: LeaseId | undefined;
+  for (const lease of leases) if (lease >= next && lease > (highest ?? 0)) highest = lease;
+  return highest;
+}
+
+async function nextLease(sql: Sql): Promise<number> {
+  const row = await sql.get<{ value: string }>("SELECT value FROM cluster WHERE name = 'next_lease'");
+  return Number(row?.value ?? 1);
 }
 
 /** Removes rows of leases that were closed and would have ended before `endedBefore` (wall clock ms). Tells how many, at most 5,000. */

@@ -1,6 +1,6 @@
 import type { Sql } from "@cairn/env";
-import { type GroupId, hashOfChunkId, leaseOfGeneration } from "@cairn/protocol";
-import { closedLeases } from "../../lease/closed-leases.ts";
+import { type GroupId, hashOfChunkId, type LeaseId, leaseOfGeneration } from "@cairn/protocol";
+import { closedLeases, highestUngiven } from "../../lease/closed-leases.ts";
 import { keyOf } from "../../sql/byte-key.ts";
 import { inLists } from "../../sql/in-list.ts";
 import type { HeldRecord } from "./inventory-walk.ts";
@@ -15,6 +15,8 @@ export interface StrayVerdict {
   readonly named: readonly HeldRecord[];
   /** Their lease is open, or this database never gave it: a commit may still come. */
   readonly undecided: readonly HeldRecord[];
+  /** The highest lease of theirs that this database never gave: it is older than its nodes. */
+  readonly ungiven: LeaseId | undefined;
 }
 
 /**
@@ -29,15 +31,14 @@ export async function judgeStrays(sql: Sql, group: GroupId, strays: readonly Hel
     await collect(sql, { table: "chunk", placeholders, values, group }, named);
     await collect(sql, { table: "condemned", placeholders, values, group }, condemned);
   }
-  const closed = await closedLeases(
-    sql,
-    strays.map(({ generation }) => leaseOfGeneration(generation)),
-  );
+  const leases = strays.map(({ generation }) => leaseOfGeneration(generation));
+  const closed = await closedLeases(sql, leases);
   const verdict = {
     orphans: [] as HeldRecord[],
     condemned: [] as HeldRecord[],
     named: [] as HeldRecord[],
     undecided: [] as HeldRecord[],
+    ungiven: await highestUngiven(sql, leases),
   };
   for (const stray of strays) {
     const key = `${keyOf(hashOfChunkId(stray.id))} ${stray.generation}`;

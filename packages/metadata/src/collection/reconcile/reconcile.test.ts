@@ -46,17 +46,34 @@ test("what an open lease has written is kept for as long as the lease is open, w
   await storage.expectNothingLost();
 });
 
-test("a lease that has merely expired, and one that this database never gave, close nothing", async () => {
+test("a lease that has merely expired closes nothing", async () => {
   await using storage = await TestStorage.open();
   const collection = storage.collection();
   const expired = await storage.write(1);
+  await storage.pass(hour);
+  expect(await storage.run(collection)).toMatchObject({ orphansDeleted: 0 });
+  expect(await storage.copiesOf(expired)).toBe(2);
+  await storage.metadata.cluster.core.leases.closeExpired();
+  expect(await storage.run(collection)).toMatchObject({ orphansDeleted: 2 });
+  expect(await storage.copiesOf(expired)).toBe(0);
+});
+
+test("chunks of a lease that this database never gave show that it is older than its nodes: nothing is deleted any more", async () => {
+  await using storage = await TestStorage.open();
+  const { core } = storage.metadata.cluster;
+  const collection = storage.collection();
   const ofAnotherTime = await storage.write(2, { generation: generationOf(4000 as never, 1) });
   await storage.pass(hour);
   expect(await storage.run(collection)).toMatchObject({ orphansDeleted: 0 });
-  expect([await storage.copiesOf(expired), await storage.copiesOf(ofAnotherTime)]).toEqual([2, 2]);
-  await storage.metadata.cluster.core.leases.closeExpired();
-  expect(await storage.run(collection)).toMatchObject({ orphansDeleted: 2 });
-  expect([await storage.copiesOf(expired), await storage.copiesOf(ofAnotherTime)]).toEqual([0, 2]);
+  expect(core.noDelete.reason).toMatch(/holds chunks of write lease 4000/);
+  expect(await collection.status()).toMatchObject({ state: "no-delete" });
+  expect(await storage.rows("SELECT kind FROM event WHERE kind = 'database.older'")).toHaveLength(1);
+  expect((await storage.metadata.newLease()).id).toBeGreaterThan(4000);
+  const left = await storage.write(1);
+  await storage.closeLease();
+  await storage.pass(hour);
+  await expect(storage.run(collection)).rejects.toMatchObject({ kind: "unavailable" });
+  expect([await storage.copiesOf(ofAnotherTime), await storage.copiesOf(left)]).toEqual([2, 2]);
 });
 
 test("a chunk that is committed, and its lease closed, after the disk was listed is no left-over", async () => {

@@ -9,6 +9,7 @@ import { isSameSum, reportedSum } from "./copy-sum.ts";
 import { tableDigest } from "./group-rows.ts";
 import { type HeldRecord, InventoryWalk } from "./inventory-walk.ts";
 import { missingAtOnce, queueMissing, WantedRecords } from "./missing.ts";
+import { noteOlderDatabase } from "./older-database.ts";
 import { judgeStrays } from "./orphans.ts";
 
 /** What a comparison found, and did if it was to act. Chunks and bytes of each copy are counted. */
@@ -105,6 +106,12 @@ export class Reconciler {
         if (work.act) await this.#gate.guard(sql);
         return await judgeStrays(sql, group, batch);
       });
+      const { ungiven } = verdict;
+      if (work.act && ungiven !== undefined) {
+        await noteOlderDatabase(this.#world, { lease: ungiven, subject: work.node.node });
+        // Throws from now on: what was decided a moment ago was decided by a database that has forgotten things.
+        await store.database.read((sql) => this.#gate.guard(sql));
+      }
       const deleted = work.act
         ? await this.#delete(copy, work.node, { orphans: verdict.orphans, signal })
         : verdict.orphans;
