@@ -129,8 +129,9 @@ export class FileWrite {
 
   #commitWhole(unit: WriteUnit, size: number): Promise<CommitResult> {
     const { committer } = this.#path;
+    // One id for all attempts: a request that was refused may arrive once more when a later one has been taken.
+    const commit = this.#control.commit ?? committer.newCommitId();
     return unit.commit((lease, chunks) => {
-      const commit = this.#control.commit ?? committer.newCommitId();
       return committer.commit({ commit, lease, target: this.#target, size, chunks }, this.#stop.signal);
     });
   }
