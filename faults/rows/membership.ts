@@ -7,7 +7,7 @@ import type { RowContext } from "../run/row-context.ts";
 
 /** Nodes are added, drained and removed and data is moved, while clients work and processes are killed. */
 async function changingMembers(context: RowContext): Promise<void> {
-  const cluster = await FaultCluster.start(context, { nodes: 4, settings: { "repair.rate": "4MiB" } });
+  const cluster = await FaultCluster.start(context, { nodes: 4, settings: { "repair.rate": "1MiB" } });
   const client = cluster.client();
   const workload = await new Workload(context, cluster).start();
   await workload.more(60);

@@ -113,6 +113,12 @@ export class OperationsClient {
     return jobOf(await this.#rest.once<Json>("POST", { operation: "start collection", path: "/collection", signal }));
   }
 
+  /** Leaves no-delete mode: what the database does not know counts as left over from then on. */
+  async resumeCollection({ signal }: CallOptions = {}): Promise<CollectionStatus> {
+    const call = { operation: "resume collection", path: "/collection/resume", signal };
+    return collectionOf(await this.#rest.once<Json>("POST", call));
+  }
+
   /** Changes nothing. Throws not-found. */
   async planChange(change: MembershipChange, { signal }: CallOptions = {}): Promise<ChangePlan> {
     const call = { operation: `plan ${change.kind}`, path: "/changes/plan", body: change, signal };

@@ -13,7 +13,7 @@ import { contentRoutes } from "./rest/content-routes.ts";
 import { fileChangeRoutes } from "./rest/file-change-routes.ts";
 import { fileInsightRoutes } from "./rest/file-insight-routes.ts";
 import { fileLookupRoutes } from "./rest/file-lookup-routes.ts";
-import { maintenanceRoutes } from "./rest/maintenance-routes.ts";
+import { collectionRoutes, maintenanceRoutes } from "./rest/maintenance-routes.ts";
 import { operationsRoutes } from "./rest/operations-routes.ts";
 import { relayRoutes } from "./rest/relay-routes.ts";
 import { RequestContext } from "./rest/request-context.ts";
@@ -40,7 +40,7 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   for (const routes of [fileLookupRoutes, fileChangeRoutes, fileInsightRoutes, trashRoutes]) {
     await app.register(async (scope) => routes(scope, options, context), { prefix });
   }
-  for (const routes of [clusterRoutes, operationsRoutes, maintenanceRoutes]) {
+  for (const routes of [clusterRoutes, operationsRoutes, maintenanceRoutes, collectionRoutes]) {
     await app.register(async (scope) => routes(scope, options), { prefix });
   }
   await app.register(async (scope) => contentRoutes(scope, options, context), { prefix });

@@ -206,6 +206,8 @@ export interface OperationsService {
   previewCollection(): Promise<CollectionPreview>;
   /** Begins a run now; the graces stay as they are set. */
   startCollection(): Promise<Job>;
+  /** Leaves no-delete mode: what this database does not know counts as left over from then on. Without that mode nothing changes. */
+  resumeCollection(): Promise<CollectionStatus>;
   /** Tells what a change would do, and changes nothing. Throws not-found. */
   planChange(change: MembershipChange): Promise<ChangePlan>;
   /** Throws conflict with the refusals of the plan. Undrain and maintenance answer undefined: they are done at once. */

@@ -73,6 +73,7 @@ export const operationsMethods: MethodList<OperationsService> = {
   collectionStatus: "repeatable",
   previewCollection: "repeatable",
   startCollection: "once",
+  resumeCollection: "once",
   planChange: "repeatable",
   applyChange: "once",
   nodeImpact: "repeatable",

@@ -1,6 +1,7 @@
 import type { CollectionPreview, CollectionStatus } from "@cairn/protocol";
 import type { Command } from "commander";
 import type { Act, CommandContext } from "../command-context.ts";
+import { confirm } from "../confirmation.ts";
 import { addExamples } from "../examples.ts";
 import { formatAge, formatBytes, formatItems } from "../format.ts";
 import { collectionDocument, jobDocument } from "../operations/documents.ts";
@@ -27,6 +28,27 @@ export function addGcCommand(program: Command, act: Act): void {
   const status = gc.command("status").description("Show what is being collected and what waits.");
   addExamples(status, [["cairn gc status", "graces, condemned chunks, the last run"]]);
   act(status, showCollection);
+  const resume = gc
+    .command("resume")
+    .description("Let the collection delete again after a restore of the metadata.")
+    .option("-y, --yes", "do not ask");
+  addExamples(resume, [
+    ["cairn gc run --dry-run", "first: what would go, and why"],
+    ["cairn gc resume", "what the database does not know is given up then"],
+  ]);
+  act(resume, resumeCollection);
+}
+
+/** What came after the backup is deleted from then on, so it is asked for. */
+async function resumeCollection(context: CommandContext, options: { readonly yes?: boolean }): Promise<undefined> {
+  const { operations } = await context.client();
+  const { state, reason } = await operations.collectionStatus({ signal: context.signal });
+  if (state === "no-delete") {
+    const question = `Nothing is deleted because ${reason}. Chunks that the database does not know are deleted from now on?`;
+    await confirm(context, question, options.yes === true);
+    await operations.resumeCollection({ signal: context.signal });
+  }
+  return showCollection(context);
 }
 
 async function runCollection(context: CommandContext, options: RunOptions): Promise<undefined> {

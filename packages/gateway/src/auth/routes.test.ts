@@ -40,6 +40,7 @@ const expected: Readonly<Record<string, RouteScope>> = {
   "GET /api/v1/collection": "read",
   "POST /api/v1/collection": "admin",
   "GET /api/v1/collection/preview": "read",
+  "POST /api/v1/collection/resume": "admin",
   "GET /api/v1/drives": "read",
   "GET /api/v1/tokens": "admin",
   "POST /api/v1/tokens": "admin",

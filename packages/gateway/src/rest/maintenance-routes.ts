@@ -5,7 +5,7 @@ import type { GatewayOptions } from "../gateway-options.ts";
 import { collectionResource, jobResource, repairResource, scrubResource } from "./operations-resources.ts";
 import { collectionSchema, jobSchema, repairSchema, scrubSchema } from "./operations-schemas.ts";
 
-/** What the cluster does by itself: repair, scrub, collection. */
+/** What the cluster does by itself for its data: repair and scrub. */
 export function maintenanceRoutes(base: FastifyInstance, { operations }: GatewayOptions): void {
   const app = base.withTypeProvider<TypeBoxTypeProvider>();
 
@@ -46,6 +46,12 @@ export function maintenanceRoutes(base: FastifyInstance, { operations }: Gateway
       return reply.code(202).header("location", `/api/v1/jobs/${job.id}`).send(jobResource(job));
     },
   });
+}
+
+/** What is deleted because nothing refers to it. */
+export function collectionRoutes(base: FastifyInstance, { operations }: GatewayOptions): void {
+  const app = base.withTypeProvider<TypeBoxTypeProvider>();
+
   app.get("/collection", {
     config: { scope: "read" },
     schema: { summary: "What is being deleted because nothing refers to it", response: { 200: collectionSchema } },
@@ -58,6 +64,14 @@ export function maintenanceRoutes(base: FastifyInstance, { operations }: Gateway
       const job = await operations.startCollection();
       return reply.code(202).header("location", `/api/v1/jobs/${job.id}`).send(jobResource(job));
     },
+  });
+  app.post("/collection/resume", {
+    config: { scope: "admin" },
+    schema: {
+      summary: "Leave no-delete mode: what the database does not know counts as left over from then on",
+      response: { 200: collectionSchema },
+    },
+    handler: async () => collectionResource(await operations.resumeCollection()),
   });
   app.get("/collection/preview", {
     config: { scope: "read" },

@@ -234,6 +234,7 @@ function collectionClaim({ collection, now }: Evidence): HealthClaim {
     message: collection.reason,
     evidence,
     asOf: collection.lastRunAt ?? now,
+    hint: collection.state === "no-delete" ? "cairn gc run --dry-run, then cairn gc resume" : undefined,
   });
 }
 

@@ -296,6 +296,16 @@ test("a collection runs once and says what it deleted", async () => {
   expect(collected.splice(0)).toEqual([1]);
 });
 
+test("no-delete mode ends when an operator says so, and the event tells why it was", async () => {
+  const { core } = cluster;
+  await core.noDelete.set("the database is older than its nodes");
+  await operations.resumeCollection();
+  expect(core.noDelete.reason).toBeUndefined();
+  await operations.resumeCollection();
+  const told = (await core.events.after(0, { limit: 1000 })).filter(({ kind }) => kind === "collection.resumed");
+  expect(told.map(({ message }) => message)).toEqual([expect.stringContaining("older than its nodes")]);
+});
+
 test("a round that fails is told and tried again", async () => {
   const job = await operations.applyChange({ kind: "drain", node: first() });
   const { repairStatus } = healing;

@@ -134,6 +134,23 @@ export class Operations implements OperationsService {
     return this.#begin("collect", "a run of the collection was asked for", {});
   }
 
+  async resumeCollection(): Promise<CollectionStatus> {
+    const { noDelete, events } = this.#world.core;
+    const { reason } = noDelete;
+    if (reason !== undefined) {
+      await noDelete.set(undefined);
+      const message = `an operator lets the collection delete again; it did not because ${reason}`;
+      await events.tell({
+        severity: "warning",
+        kind: "collection.resumed",
+        subject: "collection",
+        message,
+        details: {},
+      });
+    }
+    return this.collectionStatus();
+  }
+
   planChange(change: MembershipChange): Promise<ChangePlan> {
     return this.#changes.plan(change);
   }
