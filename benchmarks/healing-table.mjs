@@ -75,6 +75,7 @@ function latencyTable({ idle, repair, scrub, collection }) {
     "|---|---|---|---|---|---|",
     row("nothing else", { read, write }, idleFailures),
     row("a node is gone, repair has not begun", repair.atDefault.latency["node gone"], failed(repair.atDefault)),
+    row("the same, another node", repair.unlimited.latency["node gone"], failed(repair.unlimited)),
     row("repair at the default rate", repair.atDefault.latency.copying, failed(repair.atDefault)),
     row("repair without a limit", repair.unlimited.latency.copying, failed(repair.unlimited)),
     row("scrub at the default rate (10 MiB/s a disk)", scrub.atDefault.latency.all, failed(scrub.atDefault)),
