@@ -1,3 +1,5 @@
+import type { GroupId } from "@cairn/protocol";
+
 /** What a check of one record on its disk found. */
 export type CopyFinding = "sound" | "missing" | "damaged" | "deleted";
 
@@ -11,4 +13,13 @@ export interface ScrubbedRecords {
   readonly unreadable: number;
   /** Undefined when the group has been read to its end. */
   readonly cursor: string | undefined;
+}
+
+/** Which records a scrub reads next. */
+export interface ScrubStep {
+  readonly group: GroupId;
+  /** Of the step before; undefined at the group's beginning. */
+  readonly cursor: string | undefined;
+  readonly bytesMax: number;
+  readonly signal: AbortSignal;
 }

@@ -20,7 +20,7 @@ import {
 } from "@cairn/protocol";
 import { readJsonFile, writeWholeFile } from "./atomic-file.ts";
 import type { Location } from "./chunk-table.ts";
-import type { CopyFinding, ScrubbedRecords } from "./copy-findings.ts";
+import type { CopyFinding, ScrubbedRecords, ScrubStep } from "./copy-findings.ts";
 import { DiskHealth } from "./disk-health.ts";
 import { type DiskIdentity, readDiskIdentity } from "./disk-identity.ts";
 import { type EngineOptions, type EngineParts, engineMeters, engineOptions } from "./engine-parts.ts";
@@ -46,14 +46,6 @@ export interface EnginePut {
 export interface VerifyReport {
   readonly records: number;
   readonly damaged: number;
-}
-
-export interface ScrubStep {
-  readonly group: GroupId;
-  /** Of the step before; undefined at the group's beginning. */
-  readonly cursor: string | undefined;
-  readonly bytesMax: number;
-  readonly signal: AbortSignal;
 }
 
 const scrubStateFile = "scrub.json";
@@ -322,6 +314,11 @@ export class DiskEngine implements AsyncDisposable {
 
   holds(group: GroupId): boolean {
     return this.#groups.has(group);
+  }
+
+  /** The highest epoch that a group was written under on this disk; -1 when it is not there. */
+  epochOf(group: GroupId): number {
+    return this.#groups.get(group)?.epoch ?? -1;
   }
 
   /** Of all groups. */

@@ -91,6 +91,11 @@ export class GroupStore implements AsyncDisposable {
     return this.#sealed;
   }
 
+  /** The highest epoch that it was written under. */
+  get epoch(): number {
+    return this.#appender.epoch;
+  }
+
   get quarantined(): readonly QuarantinedPlace[] {
     return this.#records.quarantined;
   }

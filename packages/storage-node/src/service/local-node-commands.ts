@@ -80,7 +80,10 @@ export class LocalNodeCommands {
 
   async inventory(group: GroupId, cursor: string | undefined, command: string): Promise<InventoryPage> {
     await this.authorise(command);
-    const engine = this.#parts.engines.find((it) => it.holds(group));
+    // Of two copies the newer one is the member's; the other waits to be dropped.
+    const [engine] = this.#parts.engines
+      .filter((it) => it.holds(group))
+      .sort((a, b) => b.epochOf(group) - a.epochOf(group));
     return engine ? engine.inventory(group, cursor, inventoryPageSize) : { chunks: [], cursor: undefined };
   }
 

@@ -238,6 +238,28 @@ describe("disks", () => {
     expect(fixture.node.identity.disks.map(({ disk }) => disk)).toEqual([1, 2]);
   });
 
+  test("a disk that comes back with an old copy of a group keeps nobody from serving, and its copy can be dropped", async () => {
+    const [first, second] = [new MemoryDisk(), new MemoryDisk()];
+    fixture.disks = [first, second];
+    await fixture.start();
+    const old = await writeOf(1, { token: writeToken({ disks: [1] }) });
+    await fixture.service.put(old);
+    fixture.disks = [second];
+    await fixture.restart();
+    const fresh = await writeOf(2, { token: writeToken({ disks: [2], epoch: 5 }) });
+    await fixture.service.put(fresh);
+    fixture.disks = [first, second];
+    await fixture.restart();
+    const command = commandToken();
+    expect((await fixture.commands.digests(command)).map(({ disk }) => disk)).toEqual([1, 2]);
+    const page = await fixture.commands.inventory(group, undefined, command);
+    expect(page.chunks.map(({ id }) => id)).toEqual([fresh.id]);
+    expect((await fixture.service.stat({ id: fresh.id, group, token: readToken() })).disk).toBe(2);
+    await fixture.commands.dropGroup(group, 1 as DiskId, command);
+    expect((await fixture.commands.digests(command)).map(({ disk }) => disk)).toEqual([2]);
+    expect((await fixture.service.stat({ id: fresh.id, group, token: readToken() })).disk).toBe(2);
+  });
+
   test("a disk can be added, and a start that ends before it is made goes on with the same one", async () => {
     const [first, second] = [new MemoryDisk(), new FaultyDisk(new MemoryDisk())];
     fixture.disks = [first];

@@ -1,4 +1,4 @@
-import type { Disk, Env, Listener } from "@cairn/env";
+import type { Disk, Env, Listener, Log } from "@cairn/env";
 import {
   type ChunkServiceAt,
   CleanupStack,
@@ -89,7 +89,7 @@ export async function startStorageNode(options: StorageNodeOptions): Promise<Sto
 
   const engines: DiskEngine[] = [];
   for (const disk of disks) engines.push(opened.use(await openDisk(options, { registered, ...disk })));
-  refuseSharedGroups(engines);
+  tellOfSharedGroups(engines, log);
   await disksAreReady(home, disks);
 
   // Before requests are waited for: an order that is under way would hold up the end.
@@ -183,15 +183,15 @@ function identityOf(
   return { cluster, node, bootNonce, version, disks: engines.map(({ identity: { disk, uuid } }) => ({ disk, uuid })) };
 }
 
-/** Two disks of one node with the same group would count as two copies and fail as one. */
-function refuseSharedGroups(engines: readonly DiskEngine[]): void {
+/**
+ * A disk that was away while another one of this node took its place in a group comes back with an old copy. Both are told to
+ * the leader, who drops the one that is no member's; at most one of them ever counts.
+ */
+function tellOfSharedGroups(engines: readonly DiskEngine[], log: Log): void {
   const seen = new Set<number>();
   for (const { group } of engines.flatMap((engine) => engine.digests())) {
-    if (seen.has(group)) {
-      throw new StorageError("conflict", "open disks", `group ${group} lies on two disks of this node`, {
-        hint: "One of them is a copy of the other. Take it out of the node's disks.",
-      });
-    }
+    if (seen.has(group))
+      log.warn({ group }, "a group lies on two disks of this node; one of its copies will be dropped");
     seen.add(group);
   }
 }
