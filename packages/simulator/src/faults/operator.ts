@@ -63,6 +63,7 @@ export class Operator {
       }
       node.start();
     }
+    this.#world.calm = true;
     metadata.kill();
     this.#world.startMetadata();
     this.#removeAt = this.#world.timeline.now + removeEveryMs;

@@ -44,15 +44,30 @@ export interface Examination {
  * The world stands still meanwhile and does not notice.
  */
 export async function examine(world: World): Promise<Examination> {
+  const engines = await openAll(world);
+  return {
+    chunks: await chunkCopies(world, engines),
+    ...(await unknownRecords(world, engines)),
+  };
+}
+
+/** Whether any disk that is not gone for good has a sound copy of a chunk, member of its group or not. */
+export async function isAnywhere(world: World, chunk: string): Promise<boolean> {
+  for (const engine of (await openAll(world)).values()) {
+    for await (const { group, id, generation } of recordsOf(engine)) {
+      if (id === chunk && (await engine.check(group, id, generation)) === "sound") return true;
+    }
+  }
+  return false;
+}
+
+async function openAll(world: World): Promise<ReadonlyMap<DiskId, DiskEngine>> {
   const engines = new Map<DiskId, DiskEngine>();
   for (const { platter } of world.nodes.filter(({ gone }) => !gone).flatMap(({ disks }) => disks)) {
     const engine = await openCopy(world, platter.image());
     if (engine) engines.set(engine.identity.disk, engine);
   }
-  return {
-    chunks: await chunkCopies(world, engines),
-    ...(await unknownRecords(world, engines)),
-  };
+  return engines;
 }
 
 async function openCopy(world: World, image: DiskImage): Promise<DiskEngine | undefined> {

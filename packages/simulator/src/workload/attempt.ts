@@ -1,4 +1,5 @@
 import { StorageError } from "@cairn/protocol";
+import { isAnywhere } from "../oracle/copies.ts";
 import type { ClientHost, ClientParts } from "../world/client-host.ts";
 import type { World } from "../world/world.ts";
 
@@ -64,7 +65,23 @@ function storageError(world: World, { name, expects }: Operation<unknown>, error
     error instanceof StorageError
       ? error
       : new StorageError("internal", name, error instanceof Error ? (error.stack ?? error.message) : String(error));
-  if (!bearable.has(failure.kind) && failure.kind !== expects)
+  if (failure.kind === "lost" && !world.calm) suspect(world, failure);
+  else if (!bearable.has(failure.kind) && failure.kind !== expects) {
     world.violate("a failure has a reason", `${name}: ${failure.message}`);
+  }
   return failure;
+}
+
+/**
+ * Members that answer and have nothing is all that a reader sees, while a machine that is away may have the chunk. Somebody
+ * must have it.
+ */
+function suspect(world: World, failure: StorageError): void {
+  const chunk = String(failure.details["chunk"]);
+  isAnywhere(world, chunk).then(
+    (found) => {
+      if (!found) world.violate("durability", `chunk ${chunk.slice(0, 8)} is on no disk: ${failure.message}`);
+    },
+    (error: Error) => world.violate("the simulator works", error.stack ?? error.message),
+  );
 }

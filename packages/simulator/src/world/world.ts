@@ -35,6 +35,8 @@ export class World {
   metadata!: MetadataHost;
   violation: Violation | undefined;
   operations = 0;
+  /** Nothing goes wrong any more. */
+  calm = false;
   /** Chance that a process ends at a crash point it passes. */
   crashPointChance = 0;
   readonly #seeds: SeededRandom;
