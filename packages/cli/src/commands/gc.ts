@@ -32,10 +32,7 @@ export function addGcCommand(program: Command, act: Act): void {
     .command("resume")
     .description("Let the collection delete again after a restore of the metadata.")
     .option("-y, --yes", "do not ask");
-  addExamples(resume, [
-    ["cairn gc run --dry-run", "first: what would go, and why"],
-    ["cairn gc resume", "what the database does not know is given up then"],
-  ]);
+  addExamples(resume, [["cairn gc resume", "what the database does not know is given up then"]]);
   act(resume, resumeCollection);
 }
 
