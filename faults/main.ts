@@ -81,7 +81,8 @@ async function runOne(row: Row, signal: AbortSignal): Promise<RowResult> {
 
 /** Rows that were not chosen keep what the last run said of them. */
 function write(report: Report): void {
-  const before = readReport(resultFile)?.rows ?? [];
+  const last = readReport(resultFile);
+  const before = (last?.rows ?? []).map((row) => ({ commit: last?.commit ?? "", ...row }));
   const merged = rows.flatMap(
     ({ id }) => report.rows.find((row) => row.id === id) ?? before.find((row) => row.id === id) ?? [],
   );

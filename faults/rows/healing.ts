@@ -71,13 +71,13 @@ class Upheaval {
     }
   }
 
-  /** Half of what is written goes for good at once, so that segments are half dead. */
+  /** Most of what is written goes for good at once, so that segments are worth compacting. */
   async #garbage(): Promise<void> {
     for (let turn = 0; !this.#over; ) {
       // What was written under a lease is deleted only when that is closed, and it closes with its client.
       await using client = this.#cluster.client();
       for (const end = turn + 20; turn < end && !this.#over; turn++) {
-        const bytes = Buffer.alloc(60_000, `${this.#context.seed} ${turn}`);
+        const bytes = Buffer.alloc(300_000, `${this.#context.seed} ${turn}`);
         const entry = await this.#attempt<Entry>(
           async () => (await client.upload({ bytes }, { name: `garbage-${turn}` })).entry,
         );
@@ -123,7 +123,7 @@ class Upheaval {
 /** A node dies at each point of copying, dropping, deleting and compacting, while all of these go on. */
 async function nodeDiesInBackgroundWork(context: RowContext): Promise<void> {
   const cluster = await FaultCluster.start(context, { nodes: 4, settings: busySettings });
-  const workload = await new Workload(context, cluster, { keysPerClient: 6, bytesMax: MiB }).start();
+  const workload = await new Workload(context, cluster, { clients: 2, keysPerClient: 6, bytesMax: 200_000 }).start();
   await workload.more(40);
   const upheaval = new Upheaval(context, cluster).start();
   const reached: string[] = [];

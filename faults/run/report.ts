@@ -7,7 +7,8 @@ export interface Report {
   readonly commit: string;
   readonly machine: string;
   readonly seed: string;
-  readonly rows: readonly RowResult[];
+  /** `commit`: of the run that the row is from, if it is not this one. */
+  readonly rows: readonly (RowResult & { readonly commit?: string })[];
 }
 
 const marks = ["<!-- faults -->\n", "<!-- /faults -->"] as const;
@@ -22,8 +23,9 @@ export function tableOf(report: Report): string {
   const lost = report.rows.reduce((sum, { figures }) => sum + Number(figures["acknowledged changes lost"] ?? 0), 0);
   const acknowledged = report.rows.reduce((sum, { figures }) => sum + Number(figures["changes acknowledged"] ?? 0), 0);
   const reads = report.rows.reduce((sum, { figures }) => sum + Number(figures["reads"] ?? 0), 0);
+  const commits = [...new Set(report.rows.map(({ commit }) => commit ?? report.commit))].join(", ");
   return [
-    `${report.date}, commit ${report.commit}, ${report.machine}, seed \`${report.seed}\`:`,
+    `${report.date}, commit ${commits}, ${report.machine}, seed \`${report.seed}\`:`,
     `**${count("passed")} passed, ${count("failed")} failed, ${count("not run")} not run**; ` +
       `${acknowledged} acknowledged changes, ${lost} lost; ${reads} reads judged while faults ran.`,
     "",

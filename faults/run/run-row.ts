@@ -19,7 +19,8 @@ export async function runRow(row: Row, { seed, signal, tell }: RunOptions): Prom
   if (missing.length > 0) return { ...blank, state: "not run", reasons: [...new Set(missing)] };
 
   const limit = AbortSignal.timeout(row.limitMs ?? limitMsDefault);
-  const context = new RowContext(seed, { signal: AbortSignal.any([signal, limit]), tell });
+  const over = new AbortController();
+  const context = new RowContext(seed, { signal: AbortSignal.any([signal, limit, over.signal]), tell });
   const begin = performance.now();
   let notRun: string | undefined;
   try {
@@ -31,6 +32,8 @@ export async function runRow(row: Row, { seed, signal, tell }: RunOptions): Prom
     else context.failures.push(describe(error as Error));
   } finally {
     await context.cleanUp();
+    // Whatever the row left running beside itself ends too.
+    over.abort(new Error("the row is over"));
   }
   const { oracles, figures, failures } = context;
   const seconds = Math.round((performance.now() - begin) / 100) / 10;
