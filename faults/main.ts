@@ -34,7 +34,8 @@ const chosen = rows.filter(
     (values.tier === undefined || row.tier === Number(values.tier)) &&
     (!values.quick || row.quick === true),
 );
-process.exitCode = values.list ? list() : await runAll();
+// Not by running out of work: after many transfers the teardown of the process takes minutes of processor time then.
+process.exit(values.list ? list() : await runAll());
 
 function list(): number {
   for (const { id, tier, title, needs, quick } of chosen) {
