@@ -56,6 +56,8 @@ export class Operator {
     this.#world.crashPointChance = 0;
     this.#downUntil.clear();
     for (const { machine } of [metadata, ...this.#world.nodes, ...clients]) machine.wall.offsetMs = 0;
+    // A drive may ask for one copy more than at first, and that many nodes must be there.
+    while (this.nodes().length <= this.#world.options.copies) this.#world.addNode();
     for (const node of this.nodes()) {
       for (const disk of node.disks) {
         Object.assign(disk.faults, healthyDisk);
@@ -84,11 +86,14 @@ export class Operator {
     const operations = metadata.opened?.operations;
     for (const host of nodes) {
       const { gone, name: node } = host;
-      if (!gone || node === undefined || this.#removed.has(host)) continue;
-      operations?.applyChange({ kind: "remove", node }).then(
-        () => this.#removed.add(host),
-        (error: Error) => log.note("operator", `removal of ${node}: ${error.message}`),
-      );
+      if (node === undefined || this.#removed.has(host)) continue;
+      // With too few nodes left, nobody goes on emptying one that is well; refused for those that are not being emptied.
+      if (!gone) operations?.applyChange({ kind: "undrain", node }).catch(() => undefined);
+      else
+        operations?.applyChange({ kind: "remove", node }).then(
+          () => this.#removed.add(host),
+          (error: Error) => log.note("operator", `removal of ${node}: ${error.message}`),
+        );
     }
   }
 }
