@@ -10,12 +10,18 @@ export class Membership {
   readonly #world: World;
   readonly #operator: Operator;
   #draining = false;
+  #stopped = false;
   #copies: number;
 
   constructor(world: World, operator: Operator) {
     this.#world = world;
     this.#operator = operator;
     this.#copies = world.options.copies;
+  }
+
+  /** Nobody is removed any more. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** The node is emptied; after so many ms it is removed if nothing is left on it, or it stays after all. */
@@ -58,7 +64,7 @@ export class Membership {
     if (!opened || host.gone) return;
     try {
       const { groups } = await opened.operations.nodeImpact(node);
-      if (groups > 0) this.#apply({ kind: "undrain", node });
+      if (groups > 0 || this.#stopped) this.#apply({ kind: "undrain", node });
       else if (await opened.operations.applyChange({ kind: "remove", node }).then(() => true)) {
         this.#world.faulted("removed node");
         this.#operator.giveUp(host);

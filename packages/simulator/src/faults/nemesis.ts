@@ -31,6 +31,7 @@ export class Nemesis {
 
   stop(): void {
     this.#stopped = true;
+    this.#membership.stop();
     for (const back of this.#swapped.splice(0)) back();
   }
 
