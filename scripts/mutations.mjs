@@ -66,6 +66,7 @@ export const mutations = [
     cut: "!== crc)",
     by: "< 0)",
     blows: ["flip bits", "misdirect writes"],
+    else: "no harm as long as the scrub and readers check too; npm run guards",
   },
   {
     name: "a reader checks each chunk against its id",
