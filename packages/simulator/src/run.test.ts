@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { runSeed } from "./run.ts";
 
-/** Another base each day, so that the same seeds are not all that is ever seen. */
-const base = 1_000_000 + Math.floor(Date.now() / 86_400_000) * 100;
+/** The same seeds on every machine: a red test means that the code has changed. `npm run simulate` looks for new ones. */
+const base = 1;
+const seedsMax = 45;
 const budgetMs = 30_000;
 
 test("a run does what its seed says, and the same again the second time", async () => {
@@ -16,7 +17,7 @@ test(`no seed from ${base} on finds a violation, however many fit into half a mi
   const startedAt = performance.now();
   const faults = new Map<string, number>();
   let operations = 0;
-  for (let seed = base; seed < base + 100 && performance.now() - startedAt < budgetMs; seed++) {
+  for (let seed = base; seed < base + seedsMax && performance.now() - startedAt < budgetMs; seed++) {
     const report = await runSeed({ seed });
     expect(report.violation?.message, `repeat with: npm run simulate -- --seed ${seed} --echo`).toBeUndefined();
     operations += report.operations;
