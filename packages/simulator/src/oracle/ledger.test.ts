@@ -38,3 +38,12 @@ test("what is written where a move may still come from may be found where it lea
   expect([...ledger.possible("to", 10, 11)]).toEqual([absent, "one", "two"]);
   expect([...ledger.possible("from", 10, 11)]).toContain("two");
 });
+
+test("a removal that looked up its entry before another took its place may leave that one standing", () => {
+  const ledger = new Ledger();
+  ledger.acknowledge(ledger.begin("a", "one", 1), 2);
+  const lookUp = 3;
+  ledger.acknowledge(ledger.begin("a", "two", 4), 5);
+  ledger.acknowledge(ledger.begin("a", absent, lookUp), 7);
+  expect([...ledger.possible("a", 8, 9)]).toEqual(["two", absent]);
+});

@@ -97,11 +97,15 @@ export class FileOperations {
     else if (read.kind === "done" && read.result !== state) this.#violate("integrity", `${version} of ${path}`);
   }
 
-  /** To the trash or for good. */
+  /**
+   * To the trash or for good. Removed is the entry that the name stood for when it was looked up; what takes its place
+   * after that stays, so the change reaches back to the look-up.
+   */
   async remove(name: string, way: "trash" | "remove"): Promise<void> {
+    const from = this.#now();
     const found = await this.#attempt(`stat ${name}`, ({ metadata }) => metadata.stat(this.#address(name)));
     if (found.kind !== "done") return;
-    const change = this.#begin(name, absent);
+    const change = this.#ledger.begin(name, absent, from);
     this.#ledger.mayBeGone(found.result.id);
     const removed = await this.#attempt(`${way} ${name}`, ({ metadata }) =>
       this.#removing(metadata, found.result.id, way),
