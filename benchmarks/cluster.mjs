@@ -24,7 +24,8 @@ export async function withCluster({ folder, nodes = 3, copies = 2 }, work) {
   }
 }
 
-function ready(supervisor) {
+/** Ends when a supervisor says that its cluster is ready; throws what it said when it ends before. */
+export function ready(supervisor) {
   return new Promise((resolve, reject) => {
     let text = "";
     supervisor.stdout.on("data", (piece) => {

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ready } from "./cluster.mjs";
 
 const cairn = fileURLToPath(new URL("../packages/cli/bin/cairn.js", import.meta.url));
 const { CairnClient } = await import("@cairn/client");
@@ -104,15 +105,4 @@ export async function until(what, check, { limitMs = 600_000, everyMs = 100 } = 
     if (performance.now() > limit) throw new Error(`did not come true: ${what}`);
     await pause(everyMs);
   }
-}
-
-function ready(supervisor) {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    supervisor.stdout.on("data", (piece) => {
-      text += piece;
-      if (/ready/i.test(text)) resolve();
-    });
-    supervisor.once("exit", (code) => reject(new Error(`the cluster ended with ${code}: ${text}`)));
-  });
 }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DiskEngine } from "./disk-engine.ts";
 import {
   chunkOf,
+  chunksOf,
   engineEnv,
   group7,
   ListLog,
@@ -41,7 +42,7 @@ async function reopen(): Promise<void> {
 
 /** Chunks of 2,300 bytes: five fill a segment. */
 async function put(count: number, from = 0): Promise<TestChunk[]> {
-  const chunks = await Promise.all(Array.from({ length: count }, (_, index) => chunkOf(hasher, from + index, 2300)));
+  const chunks = await chunksOf(hasher, count, { from, length: 2300 });
   for (const chunk of chunks) await mustPut(engine, chunk);
   return chunks;
 }

@@ -7,6 +7,7 @@ import { initialiseDisk } from "./disk-identity.ts";
 import { encodeRecord, recordBytes, recordHeaderBytes } from "./record-format.ts";
 import {
   chunkOf,
+  chunksOf,
   engineEnv,
   group7,
   identity,
@@ -29,9 +30,7 @@ function open(disk: MemoryDisk | FaultyDisk, log = new ListLog()): Promise<DiskE
   return openEngine(engineEnv({ hasher, clock: new VirtualClock(), log }), disk, smallSegments);
 }
 
-function chunks(count: number, length = 200): Promise<TestChunk[]> {
-  return Promise.all(Array.from({ length: count }, (_, number) => chunkOf(hasher, number, length)));
-}
+const chunks = (count: number, length = 200): Promise<TestChunk[]> => chunksOf(hasher, count, { length });
 
 /** A disk with these chunks in group 7, one batch each. `crashed`: the checkpoint knows none of them as synced. */
 async function diskWith(all: readonly TestChunk[], { sealed = false, crashed = true } = {}): Promise<DiskImage> {

@@ -6,6 +6,7 @@ import type { DiskEngine } from "./disk-engine.ts";
 import type { EngineOptions } from "./engine-parts.ts";
 import {
   chunkOf,
+  chunksOf,
   engineEnv,
   group7,
   kindOf,
@@ -30,9 +31,7 @@ function open(on = disk, options: Partial<EngineOptions> = smallSegments): Promi
   return openEngine(engineEnv({ hasher, clock }), on, options);
 }
 
-function chunks(count: number, length?: number): Promise<TestChunk[]> {
-  return Promise.all(Array.from({ length: count }, (_, number) => chunkOf(hasher, number, length)));
-}
+const chunks = (count: number, length?: number): Promise<TestChunk[]> => chunksOf(hasher, count, { length });
 
 describe("ordinary use", () => {
   test("a chunk that was put is read back after a restart, with its CRCs", async () => {

@@ -22,10 +22,11 @@ import { readJsonFile, writeWholeFile } from "./atomic-file.ts";
 import type { Location } from "./chunk-table.ts";
 import type { CopyFinding, ScrubbedRecords, ScrubStep } from "./copy-findings.ts";
 import { DiskHealth } from "./disk-health.ts";
-import { type DiskIdentity, readDiskIdentity } from "./disk-identity.ts";
+import { type DiskIdentity, expectDiskIdentity } from "./disk-identity.ts";
 import { type EngineOptions, type EngineParts, engineMeters, engineOptions } from "./engine-parts.ts";
 import { FileCache } from "./file-cache.ts";
 import { type DiskSpace, FreeSpace, isFull } from "./free-space.ts";
+import { GroupChanges } from "./group-changes.ts";
 import type { Compactable, CompactionOrder, CompactionWish } from "./group-compaction.ts";
 import type { GroupPut, GroupStore } from "./group-store.ts";
 import { GroupTrash, type TrashedGroup } from "./group-trash.ts";
@@ -68,9 +69,7 @@ export class DiskEngine implements AsyncDisposable {
   readonly #parts: EngineParts;
   readonly #lock: AsyncDisposable;
   readonly #groups: OpenGroups;
-  readonly #changed = new Map<GroupId, number>();
-  /** Starts at 1, so that no answered mark is 0, which means everything. */
-  #change = 1;
+  readonly #changes = new GroupChanges();
   readonly #space: FreeSpace;
   readonly #trash: GroupTrash;
   readonly #health: DiskHealth;
@@ -100,17 +99,7 @@ export class DiskEngine implements AsyncDisposable {
   ): Promise<DiskEngine> {
     const lock = await disk.lock("lock");
     try {
-      const identity = await readDiskIdentity(disk);
-      if (!identity) {
-        throw new StorageError("not-found", "open disk", expected.uuid, {
-          hint: "The folder has no disk.json. Is the disk mounted? A lost disk is removed from the node on purpose, never by accident.",
-        });
-      }
-      if (identity.cluster !== expected.cluster || identity.node !== expected.node || identity.uuid !== expected.uuid) {
-        throw new StorageError("conflict", "open disk", `it is disk ${identity.disk} of ${identity.node}`, {
-          hint: "This folder belongs to another node, disk or cluster. Check which folder is mounted where.",
-        });
-      }
+      const identity = await expectDiskIdentity(disk, expected);
       const settings = { ...engineOptions, ...options };
       const parts: EngineParts = {
         ...env,
@@ -269,8 +258,7 @@ export class DiskEngine implements AsyncDisposable {
       this.#health.judgeWrite(known);
       throw known;
     }
-    this.#changed.delete(group);
-    this.#change++;
+    this.#changes.dropped(group);
   }
 
   /** Segments that hold dead bytes which may go, the most dead first. */
@@ -328,10 +316,8 @@ export class DiskEngine implements AsyncDisposable {
 
   /** Groups that changed after a mark of an earlier call; 0 gives all. */
   changedSince(mark: number): { readonly mark: number; readonly groups: readonly GroupDigest[] } {
-    const groups = [...this.#groups.stores()].filter(
-      (store) => mark === 0 || (this.#changed.get(store.id) ?? 0) > mark,
-    );
-    return { mark: this.#change, groups: groups.map((store) => store.digest()) };
+    const groups = [...this.#groups.stores()].filter(({ id }) => this.#changes.isAfter(mark, id));
+    return { mark: this.#changes.mark, groups: groups.map((store) => store.digest()) };
   }
 
   /** The group takes no more chunks. Repeating it does no harm; a group that is not here needs no seal. */
@@ -410,8 +396,7 @@ export class DiskEngine implements AsyncDisposable {
 
   #touch(group: GroupId): void {
     // A group that was dropped meanwhile has nothing to tell.
-    if (!this.#groups.has(group)) return;
-    this.#changed.set(group, ++this.#change);
+    if (this.#groups.has(group)) this.#changes.changed(group);
   }
 
   #isClosed(): StorageError {

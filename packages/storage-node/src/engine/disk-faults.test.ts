@@ -6,6 +6,7 @@ import type { DiskEngine } from "./disk-engine.ts";
 import type { EngineOptions } from "./engine-parts.ts";
 import {
   chunkOf,
+  chunksOf,
   engineEnv,
   group7,
   kindOf,
@@ -35,9 +36,7 @@ function open(
   return openEngine(engineEnv({ hasher, clock }), on, { ...smallSegments, ...options });
 }
 
-function chunks(count: number, length = 200): Promise<TestChunk[]> {
-  return Promise.all(Array.from({ length: count }, (_, number) => chunkOf(hasher, number, length)));
-}
+const chunks = (count: number, length = 200): Promise<TestChunk[]> => chunksOf(hasher, count, { length });
 
 /** Fails the next call of this kind on a segment. */
 function failNext(operation: string, fault: DiskFault, path = /\.seg$/): void {

@@ -40,6 +40,28 @@ export async function readDiskIdentity(disk: Disk): Promise<DiskIdentity | undef
   };
 }
 
+/**
+ * The identity of the disk that is expected here. Throws not-found when the folder is no disk (an empty mount point is not
+ * an empty disk), conflict when it is another one.
+ */
+export async function expectDiskIdentity(
+  disk: Disk,
+  expected: Pick<DiskIdentity, "cluster" | "node" | "uuid">,
+): Promise<DiskIdentity> {
+  const identity = await readDiskIdentity(disk);
+  if (!identity) {
+    throw new StorageError("not-found", "open disk", expected.uuid, {
+      hint: "The folder has no disk.json. Is the disk mounted? A lost disk is removed from the node on purpose, never by accident.",
+    });
+  }
+  if (identity.cluster !== expected.cluster || identity.node !== expected.node || identity.uuid !== expected.uuid) {
+    throw new StorageError("conflict", "open disk", `it is disk ${identity.disk} of ${identity.node}`, {
+      hint: "This folder belongs to another node, disk or cluster. Check which folder is mounted where.",
+    });
+  }
+  return identity;
+}
+
 /** Makes a folder a disk. Throws conflict when it is one already, or holds chunks but has lost its identity. */
 export async function initialiseDisk(disk: Disk, identity: DiskIdentity): Promise<void> {
   if (await disk.exists(identityFile)) {

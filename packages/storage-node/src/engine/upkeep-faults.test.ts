@@ -4,7 +4,7 @@ import { CrashDisk, type DiskCall, type DiskFault, FaultyDisk, MemoryDisk, Virtu
 import { describe, expect, test } from "vitest";
 import type { DiskEngine } from "./disk-engine.ts";
 import {
-  chunkOf,
+  chunksOf,
   engineEnv,
   group7,
   kindOf,
@@ -26,9 +26,7 @@ function open(disk: FaultyDisk | MemoryDisk | CrashDisk): Promise<DiskEngine> {
   return openEngine(engineEnv({ hasher, clock }), disk, { ...smallSegments, fullFraction: 0 });
 }
 
-async function chunks(count: number, from = 0): Promise<TestChunk[]> {
-  return Promise.all(Array.from({ length: count }, (_, index) => chunkOf(hasher, from + index, 2300)));
-}
+const chunks = (count: number, from = 0): Promise<TestChunk[]> => chunksOf(hasher, count, { from, length: 2300 });
 
 /** What was promised of each chunk: `kept`, `deleted`, or neither. */
 class Promises {

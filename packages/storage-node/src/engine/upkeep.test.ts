@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { DiskEngine } from "./disk-engine.ts";
 import {
   chunkOf,
+  chunksOf,
   engineEnv,
   group7,
   kindOf,
@@ -27,8 +28,7 @@ beforeEach(() => {
 });
 
 const open = (): Promise<DiskEngine> => openEngine(engineEnv({ hasher, clock }), disk, smallSegments);
-const chunks = (count: number, from = 0): Promise<TestChunk[]> =>
-  Promise.all(Array.from({ length: count }, (_, index) => chunkOf(hasher, from + index, 500)));
+const chunks = (count: number, from = 0): Promise<TestChunk[]> => chunksOf(hasher, count, { from, length: 500 });
 const signal = new AbortController().signal;
 const digestOf = (engine: DiskEngine) => engine.digests().find(({ group }) => group === group7);
 

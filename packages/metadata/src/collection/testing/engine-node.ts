@@ -11,10 +11,10 @@ import {
   type Outcome,
   StorageError,
   toHex,
-  verifyToken,
 } from "@cairn/protocol";
 import { MemoryDisk } from "@cairn/simulator";
 import { DiskEngine, initialiseDisk } from "@cairn/storage-node";
+import { CommandCheck } from "../../service/testing/command-check.ts";
 import type { TestCluster, TestNode } from "../../service/testing/test-cluster.ts";
 
 /** A node with a real engine on a disk in memory; commands reach it without a network, and only while it is not away. */
@@ -30,11 +30,12 @@ export class EngineNode implements NodeCommandService {
   after: (page: InventoryPage) => Promise<InventoryPage> = async (page) => page;
   readonly commands: string[] = [];
   readonly #cluster: TestCluster;
-  #highest = 0;
+  readonly #check: CommandCheck;
 
   private constructor(cluster: TestCluster, node: TestNode, engine: DiskEngine) {
     this.#cluster = cluster;
     this.node = node;
+    this.#check = new CommandCheck(cluster, node.name);
     this.engine = engine;
   }
 
@@ -91,13 +92,7 @@ export class EngineNode implements NodeCommandService {
   /** As a node does: refuses a leader that was overtaken. */
   #authorise(command: string): void {
     if (this.away) throw new StorageError("unavailable", "send request", `${this.node.name} does not answer`);
-    const { keys, hasher, clock } = this.#cluster;
-    const claims = verifyToken(keys.cluster, command, (message) => hasher.hmac(keys.tokenKey, message), clock.now());
-    if (claims.kind !== "command" || claims.node !== this.node.name) {
-      throw new StorageError("forbidden", "check command", "it is not for this node");
-    }
-    if (claims.leaderEpoch < this.#highest) throw new StorageError("stale", "check command", "overtaken");
-    this.#highest = claims.leaderEpoch;
+    this.#check.assert(command);
   }
 }
 

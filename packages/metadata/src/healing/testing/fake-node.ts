@@ -16,8 +16,8 @@ import {
   StorageError,
   spellDigest,
   succeeded,
-  verifyToken,
 } from "@cairn/protocol";
+import { CommandCheck } from "../../service/testing/command-check.ts";
 import type { TestCluster, TestNode } from "../../service/testing/test-cluster.ts";
 
 /** A copy of a chunk on a disk. */
@@ -44,11 +44,12 @@ export class FakeNode implements NodeCommandService {
   after: (command: FakeCommand, detail: unknown) => Promise<void> = async () => undefined;
   readonly #cluster: TestCluster;
   readonly #peers: () => readonly FakeNode[];
-  #highest = 0;
+  readonly #check: CommandCheck;
 
   constructor(cluster: TestCluster, node: TestNode, peers: () => readonly FakeNode[]) {
     this.#cluster = cluster;
     this.node = node;
+    this.#check = new CommandCheck(cluster, node.name);
     this.#peers = peers;
   }
 
@@ -143,13 +144,7 @@ export class FakeNode implements NodeCommandService {
   async #begin(name: FakeCommand, detail: unknown, command: string): Promise<void> {
     await this.before(name, detail);
     if (this.away) throw new StorageError("unavailable", "send request", `${this.node.name} does not answer`);
-    const { keys, hasher, clock } = this.#cluster;
-    const claims = verifyToken(keys.cluster, command, (message) => hasher.hmac(keys.tokenKey, message), clock.now());
-    if (claims.kind !== "command" || claims.node !== this.node.name) {
-      throw new StorageError("forbidden", "check command", "it is not for this node");
-    }
-    if (claims.leaderEpoch < this.#highest) throw new StorageError("stale", "check command", "overtaken");
-    this.#highest = claims.leaderEpoch;
+    this.#check.assert(command);
     this.commands.push(name);
   }
 }

@@ -43,6 +43,11 @@ export async function chunkOf(hasher: Hasher, number: number, length = 300): Pro
   return { id, bytes, generation: (2 ** 24 + number) as Generation };
 }
 
+/** As many different chunks of one length. */
+export function chunksOf(hasher: Hasher, count: number, { from = 0, length = 300 } = {}): Promise<TestChunk[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => chunkOf(hasher, from + index, length)));
+}
+
 export function putOf(chunk: TestChunk, { group = group7, epoch = 1 } = {}): EnginePut {
   return { group, epoch, id: chunk.id, generation: chunk.generation, bytes: chunk.bytes };
 }
