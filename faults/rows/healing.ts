@@ -226,8 +226,7 @@ async function twoNodesDie(context: RowContext): Promise<void> {
   await cluster.online();
   const { readsFailed } = workload.counts;
   context.expect("O11", readsFailed === 0, `${readsFailed} reads failed with one copy left`);
-  // One set of three in ten has no dead node: until both are known to be gone, a writer may not be given it.
-  await judgeAll(context, cluster, { workload, failuresMax: 0.01 });
+  await judgeAll(context, cluster, { workload, failuresMax: 0 });
 }
 
 /** The disk of a node fills up while groups of another are being moved to it. */

@@ -59,7 +59,7 @@ export class CairnClient implements AsyncDisposable {
     const base = options.url.replace(/\/+$/, "");
     const own = options.env ? undefined : nodeEnv({ name: "cairn-sdk", level: "silent", hashOffThread: true });
     const env = (options.env ?? own) as ClientEnv;
-    const gateway = new GatewayNetwork(env.network);
+    const gateway = new GatewayNetwork(env);
     this.#closeEnv = own && (() => own[Symbol.asyncDispose]());
     this.#driveName = options.drive ?? driveDefault;
     this.#rest = new RestClient(env, gateway, { base, token });

@@ -1,4 +1,4 @@
-import { isKind } from "@cairn/protocol";
+import { isKind, limits } from "@cairn/protocol";
 import type { DriveEnv } from "./drive-env.ts";
 
 const firstPauseMs = 100;
@@ -6,11 +6,12 @@ const pauseMsMax = 2000;
 
 /**
  * How long a call is repeated, ms: at the start of a transfer a user waits for the answer, in its middle for its end. A
- * chunk that no group took is offered again while nodes may be starting: two that fail in one moment are no outage.
+ * chunk that no group took is offered again until dead nodes are known as such and groups without them are given out: two
+ * nodes that fail in one moment are no outage.
  */
 export const patience: { readonly atStart: number; readonly chunk: number; readonly underWay: number } = {
   atStart: 2000,
-  chunk: 5000,
+  chunk: limits.suspectAfterMs + 5000,
   underWay: 45_000,
 };
 

@@ -25,7 +25,7 @@ async function serve(...answers: readonly { status: number; body: string }[]) {
     },
     { host: "127.0.0.1", port: 0, requestsMax: 10 },
   );
-  const rest = new RestClient(env, new GatewayNetwork(env.network), {
+  const rest = new RestClient(env, new GatewayNetwork(env), {
     base: `http://127.0.0.1:${listener.port}`,
     token: "secret",
   });
@@ -75,6 +75,26 @@ test("a server that is not there is told with its address and a hint, without wa
   expect(error).toMatchObject({ kind: "unavailable", details: { unreachable: true } });
   expect((error as StorageError).message).toContain(base);
   expect((error as StorageError).hint).toContain("cairn start");
+});
+
+test("a server that answered before is waited for while it restarts, until the caller gives up", async () => {
+  const { rest } = await serve({ status: 200, body: "{}" });
+  const port = listener?.port ?? 0;
+  await rest.get({ operation: "read status", path: "/cluster" });
+  await listener?.[Symbol.asyncDispose]();
+  const asking = rest.get({ operation: "read status", path: "/cluster" });
+  await env.clock.sleep(300);
+  listener = await env.network.serve(async () => ({ status: 200, body: [utf8('{"back":true}')] }), {
+    ...{ host: "127.0.0.1", port, requestsMax: 10 },
+  });
+  expect(await asking).toEqual({ back: true });
+
+  await listener[Symbol.asyncDispose]();
+  const asked = new AbortController();
+  const waiting = rest.get({ operation: "read status", path: "/cluster", signal: asked.signal });
+  await env.clock.sleep(300);
+  asked.abort();
+  await expect(waiting).rejects.toMatchObject({ kind: "cancelled" });
 });
 
 test("an answer that is not JSON points at the URL", async () => {

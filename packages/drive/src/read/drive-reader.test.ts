@@ -137,6 +137,16 @@ describe("when copies fail", () => {
     expect(await kindOf(drive.readAll("a"))).toBe("lost");
   });
 
+  test("a file that was removed for good while it was being read is not found, and nothing is called lost", async () => {
+    await using drive = await written(100);
+    const [chunk] = manifestOf(drive);
+    const { bytes } = await drive.reader.open(address);
+    if (chunk) for (const node of drive.nodes) node.forget(chunk.id);
+    drive.metadata.files.delete("/a");
+    const error = await collect(bytes).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ kind: "not-found", subject: "a was removed while it was being read" });
+  });
+
   test("a node that is down by the metadata server's word is asked last, and still asked", async () => {
     await using drive = await written(100);
     const [one, other] = holders(drive, 0);

@@ -111,7 +111,8 @@ export class FileRead implements AsyncIterable<Uint8Array> {
       const moved = plan.page.entries[skipped];
       if (moved?.id === piece.chunk.id) return moved;
     } catch (error) {
-      if (!isKind(error, "unavailable", "overloaded", "not-found")) throw error;
+      if (isKind(error, "not-found")) throw goneMeanwhile(this.#options.plan.entry, error);
+      throw error;
     }
     throw failures.verdict();
   }
@@ -125,6 +126,11 @@ export class FileRead implements AsyncIterable<Uint8Array> {
       return { id: chunk.group, epoch: 0, members: [], readToken: "" };
     }
   }
+}
+
+/** A reader that stood still for long may come back to a version that was removed for good, with all its chunks. */
+function goneMeanwhile({ name }: Entry, cause: StorageError): StorageError {
+  return new StorageError("not-found", "read file", `${name} was removed while it was being read`, { cause });
 }
 
 /** The chunks that hold the wanted bytes, in order, page by page. */

@@ -115,7 +115,7 @@ describe("when a node fails", () => {
     await using drive = new TestDrive({ clock });
     for (const node of drive.nodes.slice(1)) node.fault = () => Promise.reject(refused(node.id));
     const failing = drive.writer.write(target("a"), { bytes: bytesOf(10) }).catch((thrown: unknown) => thrown);
-    await clock.advance(10_000);
+    await clock.advance(20_000);
     const error = await failing;
     expect(error).toMatchObject({ kind: "unavailable", operation: "write chunk" });
     expect((error as StorageError).message).toMatch(/node-[23]: unavailable: node-[23] \(ECONNREFUSED\)/);
@@ -378,7 +378,8 @@ test("a write whose source has stalled can be stopped", async () => {
 });
 
 test("a source that fails is the failure of the write, and is let go of when the write fails", async () => {
-  await using drive = new TestDrive();
+  const clock = new VirtualClock();
+  await using drive = new TestDrive({ clock });
   async function* failing(): AsyncGenerator<Uint8Array> {
     yield bytesOf(10);
     throw new StorageError("not-found", "read source", "the file is gone");
@@ -393,7 +394,9 @@ test("a source that fails is the failure of the write, and is let go of when the
     }
   }
   for (const node of drive.nodes) node.fault = () => Promise.reject(refused(node.id));
-  expect(await kindOf(drive.writer.write(target("b"), { stream: endless() }))).toBe("unavailable");
+  const failed = kindOf(drive.writer.write(target("b"), { stream: endless() }));
+  await clock.advance(20_000);
+  expect(await failed).toBe("unavailable");
   await new Promise(setImmediate);
   expect(closed).toBe(true);
 });
