@@ -22,17 +22,13 @@ const busySettings = {
   "collect.orphans-every": "1s",
   "repair.rate": "4MiB",
 };
-const isCompaction = (point: string): boolean => point.startsWith("engine.compact.");
 /** What is not reached by writing alone, the copying first. */
-const movePoints: readonly string[] = [
+const points: readonly string[] = [
   "node.copy.after-fetch",
   "node.copy.after-adopt",
-  ...engineCrashPoints.filter((point) => !writePoints.test(point) && !isCompaction(point)),
+  ...engineCrashPoints.filter((point) => !writePoints.test(point)),
 ];
-const compactionPoints: readonly string[] = engineCrashPoints.filter(isCompaction);
 const pointMs = 20_000;
-/** A node looks once a minute for what it may free. */
-const compactionMs = 100_000;
 
 /** Moves of whole nodes and garbage, without end: what background jobs live on. */
 class Upheaval {
@@ -51,7 +47,7 @@ class Upheaval {
   }
 
   start(): this {
-    this.#running = Promise.all([this.#moves(), this.#garbage()]);
+    this.#running = Promise.all([this.#moves(), this.#garbage(), this.#collections()]);
     return this;
   }
 
@@ -85,6 +81,14 @@ class Upheaval {
         this.counts.garbage++;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
+    }
+  }
+
+  /** Each ends with an order to the nodes to compact. */
+  async #collections(): Promise<void> {
+    while (!this.#over) {
+      await this.#attempt(() => this.#client.operations.startCollection());
+      await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }
 
@@ -127,7 +131,7 @@ async function nodeDiesInBackgroundWork(context: RowContext): Promise<void> {
   await workload.more(40);
   const upheaval = new Upheaval(context, cluster).start();
   const reached: string[] = [];
-  for (const point of movePoints) {
+  for (const point of points) {
     for (let attempt = 0; attempt < 2 && !reached.includes(point); attempt++) {
       const node = cluster.node(`node-${context.between(1, 5)}`);
       await node.stop();
@@ -135,19 +139,8 @@ async function nodeDiesInBackgroundWork(context: RowContext): Promise<void> {
       await cluster.online();
     }
   }
-  const waiting: Promise<void>[] = [];
-  for (const [index, point] of compactionPoints.entries()) {
-    const node = cluster.node(`node-${index + 1}`);
-    await node.stop();
-    const death = diesAt(context, node, { point, limitMs: compactionMs });
-    waiting.push(death.then((died) => void (died && reached.push(point))));
-    await context.until(`${node.name} is back`, () => /\bready\b/.test(node.lastOutput));
-    await cluster.online();
-  }
-  await Promise.all(waiting);
   await upheaval.stop();
   await cluster.online();
-  const points = [...movePoints, ...compactionPoints];
   const unreached = points.filter((point) => !reached.includes(point));
   context.note("drains", upheaval.counts.drains);
   context.note("points reached", `${reached.length} of ${points.length}`);

@@ -1,4 +1,4 @@
-import { type JobKind, type NodeId, parseNodeId, StorageError } from "@cairn/protocol";
+import { isKind, type JobKind, type NodeId, parseNodeId, StorageError } from "@cairn/protocol";
 import type { ClusterView, ViewedGroup } from "./cluster-view.ts";
 import type { JobRound, JobWork } from "./job-runner.ts";
 import type { StoredJob } from "./job-table.ts";
@@ -176,7 +176,19 @@ class Collect implements JobWork {
       doneBytes: job.doneBytes + deletedBytes,
       totalBytes: job.doneBytes + deletedBytes,
     };
-    return { progress, message: `${progress.doneItems} chunks were deleted`, end: "done" };
+    const deleted = `${progress.doneItems} chunks were deleted`;
+    const freeing = await this.#free();
+    return { progress, message: `${deleted}; ${freeing}`, end: "done" };
+  }
+
+  /** Who runs the collection wants the room: the nodes do not wait for their next look. */
+  async #free(): Promise<string> {
+    try {
+      return `${await this.#world.compaction.start()} nodes free what may go by now`;
+    } catch (error) {
+      if (!isKind(error, "unavailable")) throw error;
+      return "no node could be told to free them; each does so with its next look";
+    }
   }
 
   /** The run under way ends by itself. */

@@ -49,10 +49,17 @@ export interface ScrubMachinery {
   start(): Promise<number>;
 }
 
+/** What frees the bytes of what was deleted. */
+export interface CompactionMachinery {
+  /** Tells the nodes that are online to free now what may be freed. Answers how many were told; throws unavailable for none. */
+  start(): Promise<number>;
+}
+
 export interface Machinery {
   readonly healing: HealingMachinery;
   readonly collection: CollectionMachinery;
   readonly scrub: ScrubMachinery;
+  readonly compaction: CompactionMachinery;
 }
 
 /** Machinery at work. */

@@ -1,8 +1,6 @@
-import { type NodeCommandsAt, type NodeId, type ScrubStatus, StorageError } from "@cairn/protocol";
-import type { ClusterMap } from "../cluster/cluster-map.ts";
-import type { HealthBoard } from "../membership/health-board.ts";
-import type { TokenSigner } from "../membership/token-signer.ts";
+import type { NodeId, ScrubStatus } from "@cairn/protocol";
 import type { ScrubMachinery } from "./machinery.ts";
+import { type NodeOrdersWorld, orderNodes } from "./node-orders.ts";
 
 /** The scrub as the nodes do it: they tell how far they are with their heartbeats, and begin anew when told to. */
 export class NodeScrub implements ScrubMachinery {
@@ -17,24 +15,12 @@ export class NodeScrub implements ScrubMachinery {
   }
 
   /** Throws unavailable when no node could be told; a node that could not is read when its turn comes by itself. */
-  async start(): Promise<number> {
-    const { map, health, signer, commandsAt } = this.#world;
-    const online = [...map.nodes()].filter(({ node }) => health.health(node) === "online");
-    const told = await Promise.allSettled(
-      online.map(({ node, url }) => commandsAt(url).startScrub(signer.command(node))),
-    );
-    const count = told.filter(({ status }) => status === "fulfilled").length;
-    if (count > 0) return count;
-    const failure = told.find((outcome) => outcome.status === "rejected");
-    throw new StorageError("unavailable", "start scrub", "no node could be told", { cause: failure?.reason });
+  start(): Promise<number> {
+    return orderNodes(this.#world, "start scrub", (node, command) => node.startScrub(command));
   }
 }
 
-interface NodeScrubWorld {
-  readonly map: ClusterMap;
-  readonly health: HealthBoard;
-  readonly signer: TokenSigner;
-  readonly commandsAt: NodeCommandsAt;
+interface NodeScrubWorld extends NodeOrdersWorld {
   /** What the last heartbeats told. */
   readonly reported: () => readonly (ScrubStatus & { readonly node: NodeId })[];
 }

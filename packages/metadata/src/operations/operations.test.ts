@@ -129,6 +129,7 @@ function open(): Operations {
       },
     },
     scrub: { status: () => [], start: async () => 4 },
+    compaction: { start: async () => 3 },
   };
   const reports = core.reports({ version: "0.1.0", listChunks: () => Promise.reject(new Error("unused")) });
   return new Operations({ env, database, core, reports, drives: new DriveTable(), machinery });
@@ -292,7 +293,8 @@ test("a collection runs once and says what it deleted", async () => {
   expect((await failureOf(operations.startCollection())).kind).toBe("conflict");
   await round();
   await round();
-  expect(await operations.job(job.id)).toMatchObject({ state: "done", doneItems: 7, doneBytes: 7000 });
+  const message = "7 chunks were deleted; 3 nodes free what may go by now";
+  expect(await operations.job(job.id)).toMatchObject({ state: "done", doneItems: 7, doneBytes: 7000, message });
   expect(collected.splice(0)).toEqual([1]);
 });
 

@@ -4,6 +4,7 @@ import { Healing } from "../healing/healing.ts";
 import type { ClusterCore } from "../service/cluster-core.ts";
 import type { Store } from "../sql/store.ts";
 import type { RunningMachinery } from "./machinery.ts";
+import { NodeCompaction } from "./node-compaction.ts";
 import { NodeScrub } from "./node-scrub.ts";
 import type { OperationsWorld } from "./operations-world.ts";
 
@@ -20,13 +21,10 @@ export function wiredMachinery(world: WiringWorld): RunningMachinery {
   const { map, health, signer, readiness, scrubs } = core;
   const healing = new Healing({ ...world, database: world.store.database });
   const collection = new Collection({ ...world, readiness });
-  const scrub = new NodeScrub({ map, health, signer, commandsAt: nodes, reported: () => scrubs.all() });
+  const orders = { map, health, signer, commandsAt: nodes };
+  const scrub = new NodeScrub({ ...orders, reported: () => scrubs.all() });
   return {
-    machinery: {
-      healing,
-      collection,
-      scrub,
-    },
+    machinery: { healing, collection, scrub, compaction: new NodeCompaction(orders) },
     jobs: [...healing.jobs(), ...collection.jobs()],
     stop: () => healing[Symbol.asyncDispose](),
   };
