@@ -132,8 +132,10 @@ async function nodeDiesInBackgroundWork(context: RowContext): Promise<void> {
   const upheaval = new Upheaval(context, cluster).start();
   const reached: string[] = [];
   for (const point of points) {
-    for (let attempt = 0; attempt < 2 && !reached.includes(point); attempt++) {
-      const node = cluster.node(`node-${context.between(1, 5)}`);
+    // A node that is being drained reaches few of them; another may.
+    const first = context.between(0, 4);
+    for (let attempt = 0; attempt < 3 && !reached.includes(point); attempt++) {
+      const node = cluster.node(`node-${((first + attempt) % 4) + 1}`);
       await node.stop();
       if (await diesAt(context, node, { point, limitMs: pointMs })) reached.push(point);
       await cluster.online();
