@@ -67,7 +67,7 @@ const errors = {
   UnexpectedContent: [400, "This request takes no body."],
   UnresolvableGrantByEmailAddress: [400, "There is no such e-mail address."],
   XAmzContentSHA256Mismatch: [400, "The SHA-256 that was signed is not that of the bytes that came."],
-} as const satisfies Record<string, readonly [status: number, message: string]>;
+} as const;
 
 export type S3ErrorCode = keyof typeof errors;
 
