@@ -134,7 +134,7 @@ async function nodeDiesInBackgroundWork(context: RowContext): Promise<void> {
   for (const point of points) {
     // A node that is being drained reaches few of them; another may.
     const first = context.between(0, 4);
-    for (let attempt = 0; attempt < 3 && !reached.includes(point); attempt++) {
+    for (let attempt = 0; attempt < 4 && !reached.includes(point); attempt++) {
       const node = cluster.node(`node-${((first + attempt) % 4) + 1}`);
       await node.stop();
       if (await diesAt(context, node, { point, limitMs: pointMs })) reached.push(point);

@@ -138,6 +138,26 @@ describe("a torn append", () => {
     }
   });
 
+  test("behind damage, where nothing is cut off, is the same after another restart", async () => {
+    const all = await chunks(3);
+    const image = await diskWith(all);
+    const payloadOf = (index: number): number => pageBytes + index * recordBytes(200) + recordHeaderBytes + 50;
+    const once = flipped(image, segment1, payloadOf(0)).image();
+    const disk = flipped(once, segment1, payloadOf(2));
+    const digestOf = (engine: DiskEngine) => engine.digests().find(({ group }) => group === group7);
+    await using engine = await open(disk);
+    expect(await reads(engine, all)).toEqual(["not-found", "ok", "not-found"]);
+    const before = digestOf(engine);
+    expect(before).toMatchObject({ records: 1 });
+    // The next segment notes that this one has ended.
+    const fresh = await chunkOf(hasher, 60);
+    await mustPut(engine, fresh);
+    expect((await engine.deleteExact([{ group: group7, ...fresh }]))[0]?.ok).toBe(true);
+    await engine[Symbol.asyncDispose]();
+    await using again = await open(disk);
+    expect(digestOf(again)).toEqual(before);
+  });
+
   test("of a new segment leaves nothing behind", async () => {
     const image = await diskWith(await chunks(2));
     const files = new Map(image.files).set("g/7/00000002.seg", new Uint8Array(1000));

@@ -115,6 +115,9 @@ async function scanRecords(
   const scan = await scanSegment(opened, { end, durable }, parts.crc32c);
   const damage: DamagedStretch[] = [...scan.damage];
   if (!sound) damage.unshift({ offset: 0, end: segmentHeaderBytes });
+  // Nothing is cut off a damaged segment. Its torn end is noted, or the next start takes it for a record.
+  const { tornFrom } = scan;
+  if (damage.length > 0 && tornFrom !== undefined) damage.push({ offset: tornFrom, end });
   if (file.size < file.bytes) damage.push({ offset: file.size, end: file.bytes });
   return { ...scan, damage, end: file.size < file.bytes ? file.bytes : scan.end };
 }
