@@ -89,7 +89,7 @@ describe("a batch of writes", () => {
     };
     expect(kindOf(() => decodePutBatch(head(0, limits.batchChunksMax + 1)))).toBe("too-large");
     expect(kindOf(() => decodePutBatch(head(0, 2 ** 32 - 1)))).toBe("too-large");
-    expect(kindOf(() => decodePutBatch(head(2, 1)))).toBe("too-large");
+    expect(kindOf(() => decodePutBatch(head(2, 1)))).toBe("invalid");
     expect(kindOf(() => decodeGetBatch(head(0, 0)))).toBe("invalid");
     expect(() => encodePutBatch(fc.sample(write, limits.batchChunksMax + 1))).toThrow(/Broken invariant/);
   });

@@ -183,7 +183,8 @@ function decodeHead(body: Uint8Array, magic: number): { tokens: string[]; count:
   if (body.length < 12 || view.getUint32(0, true) !== magic) throw malformed("it does not start as one");
   const tokenCount = view.getUint32(4, true);
   const count = view.getUint32(8, true);
-  if (count > limits.batchChunksMax || tokenCount > count) {
+  if (tokenCount > count) throw malformed("it has more tokens than items");
+  if (count > limits.batchChunksMax) {
     throw new StorageError("too-large", "read batch", `${count} items; at most ${limits.batchChunksMax}`);
   }
   const tokens: string[] = [];

@@ -59,8 +59,7 @@ export class ReplicatedWrite {
 
   /**
    * Answers when every member of one group has the chunk synced and has proved it. Throws unavailable when
-   * groupsPerChunkMax groups failed again and again (details.nodes), no-space when nothing but full disks stood in the way,
-   * too-large, cancelled.
+   * groupsPerChunkMax groups failed again and again (details.nodes), no-space when nothing but full disks stood in the way, cancelled.
    */
   write(lease: HeldLease, chunk: ChunkToWrite, signal?: AbortSignal): Promise<CommittedChunk> {
     return retrying(this.#env, { signal, patienceMs: patience.chunk }, () => this.#tryGroups(lease, chunk, signal));

@@ -81,7 +81,10 @@ export class WriteAttempts implements Avoided {
     this.#noGroups = error;
   }
 
-  /** Why the chunk could not be written, with every place that failed it. */
+  /**
+   * Why the chunk could not be written, with every place that failed it. No chunk is larger than nodes take: one that calls
+   * it too large got a damaged request, and has failed like any other.
+   */
   verdict(copies: number): StorageError {
     const reasons = this.#failures.map(({ member, error }) => `${member.node}: ${error.kind}: ${error.subject}`);
     const nodes = [...new Set(this.#failures.map(({ member }) => member.node))];
@@ -91,9 +94,6 @@ export class WriteAttempts implements Avoided {
         hint: "Free space, or add a disk or a storage node.",
         details: { chunk: this.#chunk, nodes },
       });
-    }
-    if (this.#failures.length > 0 && this.#failures.every(({ error }) => isKind(error, "too-large"))) {
-      return new StorageError("too-large", "write chunk", reasons.join("; "), { details: { chunk: this.#chunk } });
     }
     const what = reasons.length === 0 ? `no group of ${copies} healthy nodes is left` : reasons.join("; ");
     return new StorageError("unavailable", "write chunk", what, {
