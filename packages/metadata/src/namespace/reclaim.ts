@@ -78,6 +78,20 @@ export class Reclaimer {
     return row !== undefined;
   }
 
+  /** Drops the versions of a file that are older than this one; those for which there is no room now are doomed. */
+  async olderVersions(file: EntryRow, newest: Uint8Array): Promise<void> {
+    const { scope } = await this.#drives.byBytes(this.#tx.sql, file.drive);
+    const versions = await this.#tx.all<VersionRow>(
+      `SELECT ${versionColumns} FROM version WHERE entry = ? AND state = 0 AND id <> ? ORDER BY sequence LIMIT ${rowsAtOnce}`,
+      file.id,
+      newest,
+    );
+    for (const version of versions) {
+      if (this.#left <= 0) await this.#keepCursor(version, 0);
+      else await this.#version(version, scope);
+    }
+  }
+
   /** Deletes a detached entry and what hangs below, as far as the budget goes. */
   async detached(row: EntryRow): Promise<void> {
     const { scope } = await this.#drives.byBytes(this.#tx.sql, row.drive);

@@ -98,7 +98,7 @@ export class UploadCompletion {
     const now = await findUpload(tx.sql, upload.id, "complete upload");
     if (now.revision !== upload.revision) return "changed";
     const tree = treeOf(this.#store, tx);
-    const target = await planTarget(tree, upload.target, whole.etag);
+    const target = await planTarget(tree, upload.target, { etag: whole.etag, drives: this.#store.drives });
     let result: CommitResult;
     if (target.does === "nothing") {
       await tx.run("UPDATE upload SET state = 1 WHERE id = ?", upload.bytes);
@@ -109,7 +109,7 @@ export class UploadCompletion {
       for await (const row of partsOf(tx.sql, upload)) await manifest.add(row.manifest);
       const { etag, size, chunks } = whole;
       const content = { target: upload.target, etag, size, chunks, manifest: await manifest.finish(), version };
-      result = await writeVersion(tx, tree, target, content);
+      result = await writeVersion(tx, { tree, drives: this.#store.drives }, target, content);
       await tx.run("DELETE FROM upload_part WHERE upload = ?", upload.bytes);
       await tx.run("DELETE FROM upload WHERE id = ?", upload.bytes);
     }

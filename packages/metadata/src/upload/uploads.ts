@@ -58,7 +58,7 @@ export class Uploads {
     return await this.#store.queue.submit(async (tx) => {
       const replay = await tx.replayOf<Upload>(commit, createOperation);
       if (replay) return replay.result;
-      await planTarget(treeOf(this.#store, tx), target, undefined);
+      await planTarget(treeOf(this.#store, tx), target, { etag: undefined, drives: this.#store.drives });
       const id = newId("up_", tx.now, this.#store.random.bytes(10));
       await tx.run(
         "INSERT INTO upload (id, target, state, revision, created_at, touched_at) VALUES (?, ?, 0, 0, ?, ?)",

@@ -1,0 +1,51 @@
+const special = /[&<>"\p{Cc}\uFFFE\uFFFF]/u;
+const specials = /[&<>"\p{Cc}\uFFFE\uFFFF]/gu;
+const named: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+
+/**
+ * Text as it stands inside an element. Control characters become character references, as S3 writes them: an XML 1.0
+ * reader refuses most of them, which is what `encoding-type=url` is for.
+ */
+export function escapeXml(text: string): string {
+  return special.test(text) ? text.replace(specials, reference) : text;
+}
+
+function reference(character: string): string {
+  return named[character] ?? `&#x${character.charCodeAt(0).toString(16)};`;
+}
+
+const plain = /^[A-Za-z0-9_.*/-]*$/;
+const leftByEncodeUriComponent: Readonly<Record<string, string>> = {
+  "%20": "+",
+  "%2F": "/",
+  "!": "%21",
+  "'": "%27",
+  "(": "%28",
+  ")": "%29",
+  "~": "%7E",
+};
+
+/** A key under `encoding-type=url`: a form's encoding, with `/` kept. Lone surrogates become U+FFFD. */
+export function urlEncode(key: string): string {
+  if (plain.test(key)) return key;
+  return encodeURIComponent(key.replace(/\p{Surrogate}/gu, "\uFFFD")).replace(
+    /%20|%2F|[!'()~]/g,
+    (piece) => leftByEncodeUriComponent[piece] ?? piece,
+  );
+}
+
+/** A leaf element, or nothing where the value is absent. The name is a literal of the code. */
+export function leaf(name: string, value: string | number | boolean | undefined): string {
+  if (value === undefined) return "";
+  return `<${name}>${typeof value === "string" ? escapeXml(value) : value}</${name}>`;
+}
+
+/** An element with content that is XML already. */
+export function nest(name: string, content: string): string {
+  return `<${name}>${content}</${name}>`;
+}
+
+/** A time as S3 writes it, to the millisecond and in UTC. */
+export function xmlTime(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
