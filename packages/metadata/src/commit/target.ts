@@ -3,9 +3,9 @@ import type { DriveRecord, DriveTable } from "../namespace/drive-table.ts";
 import { type EntryRow, fileKind, spellEtag } from "../namespace/entry-row.ts";
 import { claimName, type NameClaim, nameTaken } from "../namespace/name-claim.ts";
 import { nameBytes, withSlash } from "../namespace/names.ts";
+import { checkKey } from "../namespace/object-key.ts";
+import { findKey } from "../namespace/object-lookup.ts";
 import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
-import { checkKey } from "../objects/object-key.ts";
-import { findKey } from "../objects/object-lookup.ts";
 
 /** What a commit will do to the namespace. */
 export type TargetPlan =

@@ -2,9 +2,9 @@ import { bytesOfId, type CommitResult, type CommitTarget, type Entry } from "@ca
 import type { DriveTable } from "../namespace/drive-table.ts";
 import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
 import { insertEntry, moveToTrash, newFolderRow } from "../namespace/entry-writes.ts";
+import { folderBytes } from "../namespace/object-key.ts";
 import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
 import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
-import { folderBytes } from "../objects/object-key.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import type { TargetPlan } from "./target.ts";
 

@@ -27,7 +27,11 @@ export function newFolderRow(id: Uint8Array, folder: Folder, sortName: Uint8Arra
 }
 
 /** Adds the row of an entry that is not in the trash. `implicit`: a folder that goes when nothing is left in it. */
-export async function insertEntry(tx: Transaction, row: EntryRow, { implicit = false } = {}): Promise<void> {
+export async function insertEntry(
+  tx: Transaction,
+  row: EntryRow,
+  { implicit = false }: { implicit?: boolean } = {},
+): Promise<void> {
   await tx.run(
     `INSERT INTO entry (id, drive, parent, sort_name, kind, implicit, current_version, size, chunks, etag, tag, content_type,
      created_at, modified_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -59,6 +59,7 @@ export class Reclaimer {
         upload.id,
       );
       if (!part) {
+        await this.#tx.run("DELETE FROM object_part WHERE upload = ?", upload.id);
         await this.#tx.run("DELETE FROM upload WHERE id = ?", upload.id);
         return true;
       }

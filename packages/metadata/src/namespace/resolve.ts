@@ -1,9 +1,9 @@
 import type { Sql } from "@cairn/env";
 import { bytesOfId, type Entry, type EntryAddress, idFromBytes, idRange, StorageError } from "@cairn/protocol";
-import { objectOf } from "../objects/object-lookup.ts";
 import type { DriveTable } from "./drive-table.ts";
 import { type EntryRow, entryColumns, folderKind } from "./entry-row.ts";
 import { nameBytes, parsePath, withSlash } from "./names.ts";
+import { objectOf } from "./object-lookup.ts";
 import type { Folder, Tree } from "./tree.ts";
 
 /** An entry with its row. */

@@ -1,8 +1,8 @@
 import { type Entry, StorageError, utf8 } from "@cairn/protocol";
-import type { DriveRecord } from "../namespace/drive-table.ts";
-import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
-import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
+import type { DriveRecord } from "./drive-table.ts";
+import { type EntryRow, fileKind } from "./entry-row.ts";
 import { folderBytes, placeOfKey } from "./object-key.ts";
+import { childEntry, type Folder, type Tree } from "./tree.ts";
 
 /** How far the folders of a key are there, and the file if it is. */
 export interface FoundKey {
