@@ -47,7 +47,8 @@ function readRule(fields: ElementReader): CorsRule {
     throw fields.malformed("a rule needs an <AllowedOrigin> and an <AllowedMethod>");
   }
   if (maxAgeSeconds !== undefined && maxAgeSeconds < 0) throw fields.malformed("<MaxAgeSeconds> must not be negative");
-  if (id !== undefined && id.length > idCharactersMax) throw refused("The ID of a CORS rule has at most 255 characters.");
+  if (id !== undefined && id.length > idCharactersMax)
+    throw refused("The ID of a CORS rule has at most 255 characters.");
   for (const pattern of [...allowedOrigins, ...allowedHeaders]) {
     if (pattern.indexOf("*") !== pattern.lastIndexOf("*")) {
       throw refused("An AllowedOrigin or AllowedHeader can not have more than one wildcard.");
