@@ -1,3 +1,5 @@
+import type { OpenMetadata } from "@cairn/metadata";
+import type { NodeId, NodeStatus } from "@cairn/protocol";
 import { calmNetwork } from "../network/link-faults.ts";
 import { healthyDisk, type NodeHost } from "../world/node-host.ts";
 import type { World } from "../world/world.ts";
@@ -9,7 +11,7 @@ const removeEveryMs = 20_000;
 export class Operator {
   readonly #world: World;
   readonly #downUntil = new Map<NodeHost | "metadata", number>();
-  readonly #removed = new Set<NodeHost>();
+  readonly #removed = new Set<NodeId>();
   #removeAt = Number.POSITIVE_INFINITY;
   #stopped = false;
 
@@ -81,19 +83,27 @@ export class Operator {
 
   /** Tells the cluster which nodes never come back: while it waits for many of them, it copies nothing. */
   #removeGone(): void {
-    const { metadata, nodes, timeline, log } = this.#world;
+    const { metadata, timeline, log } = this.#world;
     this.#removeAt = timeline.now + removeEveryMs;
-    const operations = metadata.opened?.operations;
-    for (const host of nodes) {
-      const { gone, name: node } = host;
-      if (node === undefined || this.#removed.has(host)) continue;
-      // With too few nodes left, nobody goes on emptying one that is well; refused for those that are not being emptied.
-      if (!gone) operations?.applyChange({ kind: "undrain", node }).catch(() => undefined);
-      else
-        operations?.applyChange({ kind: "remove", node }).then(
-          () => this.#removed.add(host),
-          (error: Error) => log.note("operator", `removal of ${node}: ${error.message}`),
-        );
-    }
+    const { opened } = metadata;
+    opened?.metadata.nodes().then(
+      (nodes) => {
+        for (const status of nodes) this.#settle(opened, status);
+      },
+      (error: Error) => log.note("operator", `no nodes: ${error.message}`),
+    );
+  }
+
+  /** By the address that the cluster shows: a machine may be lost before it has learnt the name that it was given. */
+  #settle({ operations }: OpenMetadata, { node, url, duty }: NodeStatus): void {
+    const gone = this.#world.nodes.find((host) => host.url === url)?.gone;
+    if (gone === undefined || duty === "removed" || this.#removed.has(node)) return;
+    // With too few nodes left, nobody goes on emptying one that is well; refused for those that are not being emptied.
+    if (!gone) operations.applyChange({ kind: "undrain", node }).catch(() => undefined);
+    else
+      operations.applyChange({ kind: "remove", node }).then(
+        () => this.#removed.add(node),
+        (error: Error) => this.#world.log.note("operator", `removal of ${node}: ${error.message}`),
+      );
   }
 }

@@ -1,4 +1,3 @@
-import type { NodeId } from "@cairn/protocol";
 import { chunkServicesAt, remoteMembership } from "@cairn/remote";
 import { type StorageNode, startStorageNode } from "@cairn/storage-node";
 import type { Machine } from "./machine.ts";
@@ -30,8 +29,6 @@ export class NodeHost {
   readonly disks: NodeDiskPlace[];
   readonly #joinToken: () => string;
   #node: StorageNode | undefined;
-  /** Its name in the cluster, once it has one. */
-  name: NodeId | undefined;
   /** The machine never comes back, nor do its disks. */
   gone = false;
   /** Why the last start failed, until one succeeds. */
@@ -84,7 +81,6 @@ export class NodeHost {
       (node) => {
         if (!life.alive) return;
         this.#node = node;
-        this.name = node.node;
         this.refusal = undefined;
         this.machine.note("storage node is ready");
       },
