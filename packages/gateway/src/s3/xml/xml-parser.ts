@@ -21,10 +21,21 @@ export interface XmlLimits {
   readonly elementsMax: number;
   readonly depthMax: number;
   readonly attributesMax: number;
+  /** Entities and character references: each costs ten times what a character does. */
+  readonly referencesMax: number;
+  /** Bytes between two tags, or of one tag: no value of S3 is nearly as long. */
+  readonly runMax: number;
 }
 
 /** What a request document of S3 fits into. */
-export const xmlLimits: XmlLimits = { bytesMax: 2 * 1024 * 1024, elementsMax: 40_000, depthMax: 10, attributesMax: 8 };
+export const xmlLimits: XmlLimits = {
+  bytesMax: 2 * 1024 * 1024,
+  elementsMax: 40_000,
+  depthMax: 10,
+  attributesMax: 8,
+  referencesMax: 50_000,
+  runMax: 64 * 1024,
+};
 
 /** The configurations of a bucket are small: 1,000 lifecycle rules are the largest. */
 export const configurationLimits: XmlLimits = { ...xmlLimits, bytesMax: 1024 * 1024 };
@@ -43,6 +54,7 @@ interface OpenElement extends XmlElement {
  */
 export function parseXml(bytes: Uint8Array, limits: XmlLimits = xmlLimits): XmlElement {
   if (bytes.length > limits.bytesMax) throw malformed(`the document has more than ${limits.bytesMax} bytes`);
+  requireModest(bytes, limits);
   const text = decodeUtf8(bytes);
   if (startsWithDoctype(text)) throw malformed("a DOCTYPE is not allowed");
   const tree = new TreeBuilder(limits);
@@ -133,6 +145,24 @@ function decodeUtf8(bytes: Uint8Array): string {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw malformed("the document is not UTF-8");
+  }
+}
+
+const ampersand = 0x26;
+const lessThan = 0x3c;
+
+/** A native search over the bytes finds the documents that would keep the parser busy to no end. */
+function requireModest(bytes: Uint8Array, { referencesMax, runMax }: XmlLimits): void {
+  let references = 0;
+  for (let at = bytes.indexOf(ampersand); at !== -1; at = bytes.indexOf(ampersand, at + 1)) {
+    references += 1;
+    if (references > referencesMax) throw malformed("the document has too many references");
+  }
+  for (let from = 0; from < bytes.length; ) {
+    const next = bytes.indexOf(lessThan, from);
+    const end = next === -1 ? bytes.length : next;
+    if (end - from > runMax) throw malformed(`a text or tag is longer than ${runMax} bytes`);
+    from = end + 1;
   }
 }
 

@@ -15,23 +15,21 @@ function reference(character: string): string {
 }
 
 const plain = /^[A-Za-z0-9_.*/-]*$/;
-const leftByEncodeUriComponent: Readonly<Record<string, string>> = {
-  "%20": "+",
-  "%2F": "/",
-  "!": "%21",
-  "'": "%27",
-  "(": "%28",
-  ")": "%29",
-  "~": "%7E",
-};
+const loneSurrogate = /\p{Surrogate}/u;
+const loneSurrogates = /\p{Surrogate}/gu;
+const leftByEncodeUri = /[;,?:@&=+$#!'()~]/;
+const allLeftByEncodeUri = /[;,?:@&=+$#!'()~]/g;
 
 /** A key under `encoding-type=url`: a form's encoding, with `/` kept. Lone surrogates become U+FFFD. */
 export function urlEncode(key: string): string {
   if (plain.test(key)) return key;
-  return encodeURIComponent(key.replace(/\p{Surrogate}/gu, "\uFFFD")).replace(
-    /%20|%2F|[!'()~]/g,
-    (piece) => leftByEncodeUriComponent[piece] ?? piece,
-  );
+  let encoded = encodeURI(loneSurrogate.test(key) ? key.replace(loneSurrogates, "\uFFFD") : key);
+  if (leftByEncodeUri.test(encoded)) encoded = encoded.replace(allLeftByEncodeUri, percent);
+  return encoded.includes("%20") ? encoded.replaceAll("%20", "+") : encoded;
+}
+
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** A leaf element, or nothing where the value is absent. The name is a literal of the code. */
