@@ -37,5 +37,5 @@ export function requireSame(what: ChecksumAlgorithm | "Content-MD5", sent: Uint8
 function strictBase64(text: string, bytes: number): Uint8Array | undefined {
   if (text.length !== Math.ceil(bytes / 3) * 4) return undefined;
   const value = Buffer.from(text, "base64");
-  return value.length === bytes && value.toString("base64") === text ? value : undefined;
+  return value.length === bytes && value.toString("base64") === text ? new Uint8Array(value) : undefined;
 }
