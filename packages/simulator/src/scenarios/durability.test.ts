@@ -47,7 +47,7 @@ test("15: while members come, go and get more copies, no write is lost and none 
     }
   };
   await writeOn(10);
-  const leaving = scene.node(1).name;
+  const leaving = scene.node(1).node?.node;
   if (leaving) await change({ kind: "drain", node: leaving });
   await writeOn(10);
   world.addNode().start();
