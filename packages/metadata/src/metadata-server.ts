@@ -102,8 +102,13 @@ export class MetadataServer implements MetadataService {
   listParts(upload: UploadId, page: PageRequest): Promise<Page<UploadPart>> {
     return this.#parts.uploads.list(upload, page);
   }
-  completeUpload(commit: CommitId, upload: UploadId, size: number): Promise<CommitResult> {
-    return this.#parts.uploads.complete(commit, upload, size);
+  completeUpload(
+    commit: CommitId,
+    upload: UploadId,
+    size: number,
+    attributes?: ObjectAttributes | undefined,
+  ): Promise<CommitResult> {
+    return this.#parts.uploads.complete(commit, upload, size, attributes ?? undefined);
   }
   abortUpload(upload: UploadId): Promise<void> {
     return this.#parts.uploads.abort(upload);

@@ -144,7 +144,12 @@ export interface DataPathService {
   /** Parts of an upload in order. Throws not-found. */
   listParts(upload: UploadId, page: PageRequest): Promise<Page<UploadPart>>;
   /** All parts must be there and add up to `size`. Throws as commit. */
-  completeUpload(commit: CommitId, upload: UploadId, size: number): Promise<CommitResult>;
+  completeUpload(
+    commit: CommitId,
+    upload: UploadId,
+    size: number,
+    attributes?: ObjectAttributes | undefined,
+  ): Promise<CommitResult>;
   abortUpload(upload: UploadId): Promise<void>;
   /** `version` absent: the current one. `offset` is a byte of the file. Throws not-found, range. */
   planRead(address: EntryAddress, version: VersionId | undefined, offset: number): Promise<ReadPlan>;

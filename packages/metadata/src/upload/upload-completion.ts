@@ -53,10 +53,11 @@ export class UploadCompletion {
   }
 
   /** Throws not-found, conflict (parts missing, name), invalid (size), precondition-failed. */
-  complete(commit: CommitId, id: UploadId, size: number): Promise<CommitResult> {
-    return this.#complete(commit, id, (whole) => {
+  complete(commit: CommitId, id: UploadId, { size, attributes }: CompletedFile): Promise<CommitResult> {
+    const check = (whole: Whole): void => {
       if (whole.size !== size) throw wrongSize(id, whole.size, size);
-    });
+    };
+    return this.#complete(commit, id, { check, parts: undefined, attributes });
   }
 
   /** Makes these parts of an object, in this order, the object. Throws conflict (details.part: not there, or another). */
@@ -65,21 +66,23 @@ export class UploadCompletion {
     id: UploadId,
     object: { readonly parts: readonly ChosenPart[]; readonly attributes: ObjectAttributes },
   ): Promise<CommitResult> {
-    return this.#complete(commit, id, () => undefined, object);
+    return this.#complete(commit, id, { check: () => undefined, ...object });
   }
 
   async #complete(
     commit: CommitId,
     id: UploadId,
-    check: (whole: Whole) => void,
-    object?: { readonly parts: readonly ChosenPart[]; readonly attributes: ObjectAttributes },
+    { check, parts, attributes }: Completed & { readonly check: (whole: Whole) => void },
   ): Promise<CommitResult> {
     for (let attempt = 1; ; attempt++) {
-      const whole = await this.#look(commit, id, object?.parts);
+      const whole = await this.#look(commit, id, parts);
       if ("replay" in whole) return whole.replay;
       check(whole);
       const weight = 16 + Math.ceil(whole.chunks / limits.manifestPageEntriesMax) * 8;
-      const result = await this.#store.queue.submit((tx) => this.#run(tx, commit, { ...whole, object }), weight);
+      const result = await this.#store.queue.submit(
+        (tx) => this.#run(tx, commit, { ...whole, parts, attributes }),
+        weight,
+      );
       if (result !== "changed") return result;
       if (attempt === attemptsMax) {
         throw new StorageError("conflict", "complete upload", `parts of ${id} are still being put`, {
@@ -117,15 +120,11 @@ export class UploadCompletion {
     });
   }
 
-  async #run(
-    tx: Transaction,
-    commit: CommitId,
-    whole: Whole & { object?: CompletedObject | undefined },
-  ): Promise<CommitResult | "changed"> {
+  async #run(tx: Transaction, commit: CommitId, whole: Whole & Completed): Promise<CommitResult | "changed"> {
     const replay = await tx.replayOf<CommitResult>(commit, commitOperation);
     if (replay) return replay.result;
-    const { upload, object } = whole;
-    const aim = object ? { ...upload.target, attributes: object.attributes } : upload.target;
+    const { upload, parts, attributes } = whole;
+    const aim = attributes ? { ...upload.target, attributes } : upload.target;
     const now = await findUpload(tx.sql, upload.id, "complete upload");
     if (now.revision !== upload.revision) return "changed";
     const tree = treeOf(this.#store, tx);
@@ -137,11 +136,11 @@ export class UploadCompletion {
     } else {
       const version = bytesOfId(tx.newVersionId());
       const manifest = new ManifestWriter(tx, version);
-      for await (const row of runsOf(tx.sql, upload, object?.parts)) await manifest.add(row.manifest);
+      for await (const row of runsOf(tx.sql, upload, parts)) await manifest.add(row.manifest);
       const { etag, size, chunks } = whole;
       const content = { target: aim, etag, size, chunks, manifest: await manifest.finish(), version };
       result = await writeVersion(tx, { tree, drives: this.#store.drives }, target, content);
-      if (object) await this.#letGo(tx, upload, object.parts);
+      if (parts) await this.#letGo(tx, upload, parts);
       else {
         await tx.run("DELETE FROM upload_part WHERE upload = ?", upload.bytes);
         await tx.run("DELETE FROM upload WHERE id = ?", upload.bytes);
@@ -170,7 +169,18 @@ export class UploadCompletion {
   }
 }
 
-type CompletedObject = { readonly parts: readonly ChosenPart[]; readonly attributes: ObjectAttributes };
+/** What a session is to become. */
+interface Completed {
+  /** Of an object; undefined: all parts of a file. */
+  readonly parts: readonly ChosenPart[] | undefined;
+  readonly attributes: ObjectAttributes | undefined;
+}
+
+/** A file whose parts are all there. */
+export interface CompletedFile {
+  readonly size: number;
+  readonly attributes?: ObjectAttributes | undefined;
+}
 
 /** A part of an object as whoever completes it names it. */
 export interface ChosenPart {

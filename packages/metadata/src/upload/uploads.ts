@@ -155,8 +155,13 @@ export class Uploads {
     });
   }
 
-  complete(commit: CommitId, upload: UploadId, size: number): Promise<CommitResult> {
-    return this.#completion.complete(commit, upload, size);
+  complete(
+    commit: CommitId,
+    upload: UploadId,
+    size: number,
+    attributes?: ObjectAttributes | undefined,
+  ): Promise<CommitResult> {
+    return this.#completion.complete(commit, upload, { size, attributes });
   }
 
   /** See ObjectService.completeObject. */
