@@ -1,4 +1,4 @@
-import { instantiate, moduleBytes, op, repeatWhile, signed, unsigned } from "./wasm-module.ts";
+import { instantiate, moduleBytes, op, signed, unsigned, until } from "./wasm-module.ts";
 
 /**
  * CRC-64/NVME, bit-reflected with all ones before and after (NVM Express command set specification, "64b CRC"). The
@@ -16,6 +16,28 @@ const stateAt = bytesPerTurn * tableBytes;
 const windowAt = 65_536;
 const windowBytes = 256 * 1024;
 
+/** What is needed to run the module of `crc64Program` on any thread. */
+export interface Crc64Program {
+  /** A module with `run(from, to)`, which takes memory's bytes [from, to) into the running value, and `memory`. */
+  readonly module: Uint8Array<ArrayBuffer>;
+  /** Where the running value lies, 64 bits with the lowest byte first; it starts as ones and is inverted at the end. */
+  readonly stateAt: number;
+  /** Where the bytes go, and how many at most. */
+  readonly windowAt: number;
+  readonly windowBytes: number;
+}
+
+/** The program, made anew; it costs a millisecond. */
+export function crc64Program(): Crc64Program {
+  const module = moduleBytes({
+    code: [...loadState(), ...wholeTurns(), ...singleBytes(), ...storeState()],
+    localsI64: 3,
+    data: new Uint8Array(tables().buffer),
+    memoryBytes: windowAt + windowBytes,
+  });
+  return { module, stateAt, windowAt, windowBytes };
+}
+
 /** A running CRC-64/NVME. Instances share one window, so an update runs to its end before another begins. */
 export class Crc64Nvme {
   #high = 0xffffffff;
@@ -27,11 +49,9 @@ export class Crc64Nvme {
     state.setUint32(stateAt, this.#low, true);
     state.setUint32(stateAt + 4, this.#high, true);
     for (let from = 0; from < bytes.length; from += windowBytes) {
-      const piece = from === 0 && bytes.length <= windowBytes ? bytes : bytes.subarray(from, from + windowBytes);
+      const piece = bytes.length <= windowBytes ? bytes : bytes.subarray(from, from + windowBytes);
       window.set(piece, windowAt);
-      const whole = piece.length - (piece.length % bytesPerTurn);
-      if (whole > 0) run(windowAt, windowAt + whole);
-      for (let at = whole; at < piece.length; at += 1) this.#step(state, piece[at] ?? 0);
+      run(windowAt, windowAt + piece.length);
     }
     this.#low = state.getUint32(stateAt, true);
     this.#high = state.getUint32(stateAt + 4, true);
@@ -45,15 +65,6 @@ export class Crc64Nvme {
     view.setUint32(4, ~this.#low);
     return value;
   }
-
-  /** One byte, by the first table. */
-  #step(state: DataView, byte: number): void {
-    const low = state.getUint32(stateAt, true);
-    const high = state.getUint32(stateAt + 4, true);
-    const entry = ((low ^ byte) & 0xff) * 8;
-    state.setUint32(stateAt, ((low >>> 8) | (high << 24)) ^ state.getUint32(entry, true), true);
-    state.setUint32(stateAt + 4, (high >>> 8) ^ state.getUint32(entry + 4, true), true);
-  }
 }
 
 interface Engine {
@@ -65,18 +76,8 @@ interface Engine {
 let engine: Engine | undefined;
 
 function startEngine(): Engine {
-  const { run, memory } = instantiate(crc64ModuleBytes());
+  const { run, memory } = instantiate(crc64Program().module);
   return { run, window: new Uint8Array(memory), state: new DataView(memory) };
-}
-
-/** The module: `run(from, to)` takes whole turns of bytes into the running value. */
-function crc64ModuleBytes(): Uint8Array<ArrayBuffer> {
-  return moduleBytes({
-    code: turns(),
-    localsI64: 3,
-    data: new Uint8Array(tables().buffer),
-    memoryBytes: windowAt + windowBytes,
-  });
 }
 
 /** Table 0 takes one byte; table k takes a byte that k more bytes follow. */
@@ -94,22 +95,35 @@ function tables(): BigUint64Array {
   return all;
 }
 
-/** Parameters `from` and `to`, locals for the running value and the two words of a turn. */
-function turns(): number[] {
-  const [from, to, crc, first, second] = [0, 1, 2, 3, 4];
+/** The locals: parameters `from` and `to`, the running value and the two words of a turn. */
+const [from, to, crc, first, second] = [0, 1, 2, 3, 4];
+
+function loadState(): number[] {
+  return [op.i32Const, 0, op.i64Load, 3, ...unsigned(stateAt), op.localSet, crc];
+}
+
+function storeState(): number[] {
+  return [op.i32Const, 0, op.localGet, crc, op.i64Store, 3, ...unsigned(stateAt)];
+}
+
+function wholeTurns(): number[] {
   const wordAt = (offset: number) => [op.localGet, from, op.i64Load, 0, ...unsigned(offset)];
   const body = [...wordAt(0), op.localGet, crc, op.i64Xor, op.localSet, first, ...wordAt(8), op.localSet, second];
   for (let byte = 0; byte < bytesPerTurn; byte += 1) {
     body.push(...tableEntry(byte < 8 ? first : second, byte % 8, bytesPerTurn - 1 - byte));
     if (byte > 0) body.push(op.i64Xor);
   }
-  body.push(op.localSet, crc, op.localGet, from, op.i32Const, ...signed(bytesPerTurn), op.i32Add);
-  body.push(op.localTee, from, op.localGet, to, op.i32LessUnsigned);
-  return [
-    ...[op.i32Const, 0, op.i64Load, 3, ...unsigned(stateAt), op.localSet, crc],
-    ...repeatWhile(body),
-    ...[op.i32Const, 0, op.localGet, crc, op.i64Store, 3, ...unsigned(stateAt)],
-  ];
+  const next = [op.localGet, from, op.i32Const, ...signed(bytesPerTurn), op.i32Add];
+  const less = [...next, op.localGet, to, op.i32GreaterUnsigned];
+  return until(less, [...body, op.localSet, crc, ...next, op.localSet, from]);
+}
+
+function singleBytes(): number[] {
+  const word = [op.localGet, from, op.i64LoadByte, 0, 0, op.localGet, crc, op.i64Xor, op.localSet, first];
+  const rest = [op.localGet, crc, op.i64Const, 8, op.i64ShiftRightUnsigned];
+  const step = [...word, ...tableEntry(first, 0, 0), ...rest, op.i64Xor, op.localSet, crc];
+  const next = [op.localGet, from, op.i32Const, 1, op.i32Add, op.localSet, from];
+  return until([op.localGet, from, op.localGet, to, op.i32GreaterOrEqualUnsigned], [...step, ...next]);
 }
 
 /** Loads entry (word >> 8 × byte) & 255 of a table. */

@@ -1,16 +1,19 @@
 /** Opcodes of WebAssembly that the CRC needs (WebAssembly core specification 2.0, "Index of Instructions"). */
 export const op = {
+  block: 0x02,
   loop: 0x03,
   end: 0x0b,
+  branch: 0x0c,
   branchIf: 0x0d,
   localGet: 0x20,
   localSet: 0x21,
-  localTee: 0x22,
   i64Load: 0x29,
+  i64LoadByte: 0x31,
   i64Store: 0x37,
   i32Const: 0x41,
   i64Const: 0x42,
-  i32LessUnsigned: 0x49,
+  i32GreaterUnsigned: 0x4b,
+  i32GreaterOrEqualUnsigned: 0x4f,
   i32Add: 0x6a,
   i32And: 0x71,
   i32ShiftLeft: 0x74,
@@ -47,9 +50,10 @@ export function instantiate(bytes: Uint8Array<ArrayBuffer>): WasmInstance {
   return { run, memory: memory.buffer };
 }
 
-/** A loop whose body ends in its condition: it is repeated while that is not zero. */
-export function repeatWhile(bodyAndCondition: readonly number[]): number[] {
-  return [op.loop, emptyBlock, ...bodyAndCondition, op.branchIf, 0, op.end];
+/** A loop that is left as soon as the condition in front of its body is not zero. */
+export function until(condition: readonly number[], body: readonly number[]): number[] {
+  const turn = [...condition, op.branchIf, 1, ...body, op.branch, 0];
+  return [op.block, emptyBlock, op.loop, emptyBlock, ...turn, op.end, op.end];
 }
 
 /** An integer of a constant instruction, signed LEB128. */
