@@ -99,8 +99,12 @@ export class ThreadDigests implements BodyDigests, ThreadBody {
     this.failed(new Error("the digests were aborted"));
   }
 
+  get held(): number {
+    return this.#state === "open" && this.#slot !== undefined ? this.#filled : 0;
+  }
+
   flush(): void {
-    if (this.#state === "open" && this.#slot !== undefined && this.#filled > 0) this.#send(false);
+    this.#send(false);
   }
 
   done(digests: readonly Uint8Array[]): void {
@@ -125,8 +129,9 @@ export class ThreadDigests implements BodyDigests, ThreadBody {
       this.#view.set(piece, this.#filled);
       this.#filled += piece.length;
       at += piece.length;
-      if (this.#filled === this.#view.length || this.#thread.crowded) this.#send(false);
+      if (this.#filled === this.#view.length) this.#send(false);
     }
+    this.#thread.relieve();
     return at;
   }
 

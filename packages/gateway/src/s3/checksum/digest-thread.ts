@@ -2,9 +2,14 @@ import { Worker } from "node:worker_threads";
 import { crc64Program } from "./crc64-nvme.ts";
 import { digestThreadProgram, type ThreadReply, type ThreadStart, type ThreadTask } from "./digest-thread-program.ts";
 
+/** With so many slots on their way the thread does not run dry before the next one comes. */
+const slotsUnderWayMin = 2;
+
 /** A body that a thread works on. */
 export interface ThreadBody {
-  /** Sends a slot that is not full yet, if there is one, because others wait for slots. */
+  /** Bytes in the slot that it fills, 0 if it has none. */
+  readonly held: number;
+  /** Sends that slot as it is. */
   flush(): void;
   /** The digests, in the order that was asked for. */
   done(digests: readonly Uint8Array[]): void;
@@ -28,6 +33,7 @@ export class DigestThread {
   readonly #waiters: Waiter[] = [];
   readonly #bodies = new Map<number, ThreadBody>();
   #nextBody = 0;
+  #slotsUnderWay = 0;
   #failure: Error | undefined;
 
   private constructor(worker: Worker, { memory, slotBytes }: ThreadStart) {
@@ -62,11 +68,6 @@ export class DigestThread {
     return this.#failure;
   }
 
-  /** True while somebody waits for a slot: whoever has one should not keep it half full. */
-  get crowded(): boolean {
-    return this.#waiters.length > 0;
-  }
-
   /** Adds a body and gives it its number. */
   add(body: ThreadBody): number {
     if (this.#bodies.size === 0) this.#worker.ref();
@@ -81,7 +82,9 @@ export class DigestThread {
   }
 
   send(task: ThreadTask): void {
-    if (this.#failure === undefined) this.#worker.postMessage(task);
+    if (this.#failure !== undefined) return;
+    if (task.slot !== undefined) this.#slotsUnderWay += 1;
+    this.#worker.postMessage(task);
   }
 
   /** The bytes of a slot. */
@@ -93,13 +96,26 @@ export class DigestThread {
     return this.#free.pop();
   }
 
-  /** Waits for a slot, first come, first served. Slots that others hold half full are sent, so that none waits for a slow client. */
+  /** Waits for a slot, first come, first served. */
   waitForSlot(): Promise<number> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure);
       this.#waiters.push({ resolve, reject });
-      for (const body of this.#bodies.values()) body.flush();
+      this.relieve();
     });
+  }
+
+  /**
+   * While somebody waits, slots must be on their way: the fullest of those that are being filled are sent, so that nobody
+   * waits for a slow client. To be called when a slot was begun.
+   */
+  relieve(): void {
+    while (this.#waiters.length > 0 && this.#slotsUnderWay < slotsUnderWayMin) {
+      let fullest: ThreadBody | undefined;
+      for (const body of this.#bodies.values()) if (body.held > (fullest?.held ?? 0)) fullest = body;
+      if (fullest === undefined) return;
+      fullest.flush();
+    }
   }
 
   giveBack(slot: number): void {
@@ -114,7 +130,11 @@ export class DigestThread {
   }
 
   #take({ body, slot, digests }: ThreadReply): void {
-    if (slot !== undefined) this.giveBack(slot);
+    if (slot !== undefined) {
+      this.#slotsUnderWay -= 1;
+      this.giveBack(slot);
+      this.relieve();
+    }
     if (digests === undefined) return;
     const waiting = this.#bodies.get(body);
     this.remove(body);
