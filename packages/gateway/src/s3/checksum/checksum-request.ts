@@ -5,10 +5,7 @@ import { parseChecksum, parseContentMd5 } from "./checksum-value.ts";
 /** Headers of a request, names in lower case, as node:http gives them. */
 export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/**
- * What a request says about the checksum of its body. `value`: sent as a header; `inTrailer`: it comes after the body;
- * neither: the client named an algorithm only, and the server computes it.
- */
+/** The checksum of a body: `value` was sent as a header, or `inTrailer` says that it comes after the body. */
 export interface RequestedChecksum {
   readonly algorithm: ChecksumAlgorithm;
   readonly value?: Uint8Array;
@@ -21,18 +18,25 @@ const prefix = "x-amz-checksum-";
 
 /**
  * Reads `x-amz-checksum-*`, `x-amz-trailer` and `x-amz-sdk-checksum-algorithm`. Throws InvalidRequest for two checksums,
- * an unknown or malformed one, and for an algorithm that is not that of the checksum.
+ * for an unknown or malformed one, and for an algorithm without one; BadDigest for one of another algorithm than named
+ * (both as "PutObject" of the API reference has it).
  */
 export function requestedChecksum(headers: RequestHeaders): RequestedChecksum | undefined {
   const sent = sentChecksum(headers);
   const inTrailer = trailerAlgorithm(headers);
   if (sent !== undefined && inTrailer !== undefined) throw twoChecksums();
-  const named = single(headers, "x-amz-sdk-checksum-algorithm");
-  const algorithm = named === undefined || named === "" ? undefined : algorithmByName(named);
   const found = sent ?? (inTrailer === undefined ? undefined : { algorithm: inTrailer, inTrailer: true });
-  if (found === undefined) return algorithm === undefined ? undefined : { algorithm, inTrailer: false };
-  if (algorithm !== undefined && algorithm !== found.algorithm) {
-    throw new S3Error("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.");
+  const named = single(headers, "x-amz-sdk-checksum-algorithm");
+  if (named === undefined) return found;
+  const algorithm = algorithmByName(named);
+  if (found === undefined) {
+    throw new S3Error(
+      "InvalidRequest",
+      "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
+    );
+  }
+  if (algorithm !== found.algorithm) {
+    throw new S3Error("BadDigest", `The checksum is not the ${algorithm} that x-amz-sdk-checksum-algorithm names.`);
   }
   return found;
 }
