@@ -116,6 +116,18 @@ describe("bucket creation", () => {
   });
 });
 
+test("what a refusal quotes of the document is short", () => {
+  const long = "n".repeat(50_000);
+  for (const text of [`<Delete><${long}/></Delete>`, `<${long}>`, `<a></${long}>`, `<a ${long}="">`]) {
+    try {
+      readDeleteRequest(utf8(text));
+      expect.unreachable();
+    } catch (error) {
+      expect((error as Error).message.length).toBeLessThan(400);
+    }
+  }
+});
+
 test("versioning is switched on or suspended, and nothing else", () => {
   const read = (content: string) =>
     readVersioningConfiguration(utf8(`<VersioningConfiguration>${content}</VersioningConfiguration>`));
@@ -186,6 +198,9 @@ test("CORS rules that S3 does not take are refused", () => {
   refuses("InvalidRequest", () => read(rule(`${origin}<AllowedMethod>put</AllowedMethod>`)));
   refuses("InvalidRequest", () => read(rule(`${method}<AllowedOrigin>https://*.*.com</AllowedOrigin>`)));
   refuses("InvalidRequest", () => read(rule(`${origin}${method}<ExposeHeader>x-*</ExposeHeader>`)));
+  refuses("InvalidRequest", () => read(rule(`${origin}${method}<AllowedHeader>a*b*</AllowedHeader>`)));
+  refuses("InvalidRequest", () => read(rule(`${origin}${method}<ID>${"i".repeat(256)}</ID>`)));
+  refuses("MalformedXML", () => read(rule(`${origin}${method}<MaxAgeSeconds>-1</MaxAgeSeconds>`)));
 });
 
 describe("lifecycle", () => {
@@ -229,6 +244,25 @@ describe("lifecycle", () => {
     ["MalformedXML", `<Rule><Filter/>${expiry}</Rule>`],
     ["MalformedXML", rule(`<Filter/>${expiry}`).repeat(1001)],
     ["InvalidRequest", rule("<Filter/>")],
+    [
+      "InvalidRequest",
+      rule(
+        `<Filter><And><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan><ObjectSizeLessThan>5</ObjectSizeLessThan></And></Filter>${expiry}`,
+      ),
+    ],
+    [
+      "InvalidRequest",
+      rule(
+        `<Filter>${tag}</Filter><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`,
+      ),
+    ],
+    [
+      "InvalidArgument",
+      rule(
+        "<Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>",
+      ),
+    ],
+    ["InvalidTag", rule(`<Filter><And>${tag}${tag}</And></Filter>${expiry}`)],
     ["InvalidArgument", rule("<Filter/><Expiration><Days>0</Days></Expiration>")],
     ["InvalidArgument", rule("<Filter/><Expiration><Days>-1</Days></Expiration>")],
     ["InvalidArgument", rule("<Filter/><Expiration><Date>2030-01-01T01:00:00Z</Date></Expiration>")],
@@ -317,6 +351,14 @@ test("notifications name known events and at most one prefix and suffix", () => 
   refuses("MalformedXML", () => read(queue("")));
   refuses("InvalidArgument", () => read(queue("<Event>s3:Whatever</Event>")));
   refuses("InvalidArgument", () => read(queue(event + filter("middle"))));
+  const rule = (value: string) => `<FilterRule><Name>suffix</Name><Value>${value}</Value></FilterRule>`;
+  const rules = (content: string) => `<Filter><S3Key>${content}</S3Key></Filter>`;
+  expect(read(queue(event + rules(rule("v".repeat(1024))))).rules[0]?.suffix?.length).toBe(1024);
+  refuses("InvalidArgument", () => read(queue(event + rules(rule("v".repeat(1025))))));
+  refuses("InvalidArgument", () => read(queue(event + rules(rule("a") + rule("b")))));
+  refuses("MalformedXML", () => read(queue(event + rules(rule("a").repeat(3)))));
+  refuses("InvalidArgument", () => read(queue(`${event}<Id>${"i".repeat(256)}</Id>`)));
+  refuses("MalformedXML", () => read(queue(event).repeat(101)));
 });
 
 test("an access control list that is not valid is MalformedACLError, and not well-formed MalformedXML", () => {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bareEtag, quotedEtag } from "./etag.ts";
 import { parseXml } from "./xml-parser.ts";
@@ -36,6 +37,14 @@ test("every key is told apart by its URL-encoding and comes back from it", () =>
 
 test("times are ISO 8601 with milliseconds", () => {
   expect(xmlTime(Date.UTC(2009, 9, 12, 17, 50, 30))).toBe("2009-10-12T17:50:30.000Z");
+  const days = fc.integer({ min: -1, max: 1 });
+  fc.assert(
+    fc.property(fc.integer({ min: -1e12, max: 2e13 }), fc.array(fc.tuple(days, fc.nat(86_400_000))), (first, more) => {
+      for (const timeMs of [first, ...more.map(([by, ms]) => first + by * 86_400_000 + ms)]) {
+        expect(xmlTime(timeMs)).toBe(new Date(timeMs).toISOString());
+      }
+    }),
+  );
 });
 
 test("an ETag is taken with and without quotes and as a weak one", () => {

@@ -43,7 +43,20 @@ export function nest(name: string, content: string): string {
   return `<${name}>${content}</${name}>`;
 }
 
-/** A time as S3 writes it, to the millisecond and in UTC. */
+const dayMs = 86_400_000;
+const twoDigits = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, "0"));
+let day = { startMs: Number.NaN, text: "" };
+
+/** A time as S3 writes it, to the millisecond and in UTC. Times in a list are close together, so the last day is kept. */
 export function xmlTime(timeMs: number): string {
-  return new Date(timeMs).toISOString();
+  let sinceMs = timeMs - day.startMs;
+  if (!(sinceMs >= 0 && sinceMs < dayMs)) {
+    const startMs = Math.floor(timeMs / dayMs) * dayMs;
+    day = { startMs, text: new Date(startMs).toISOString().slice(0, -"00:00:00.000Z".length) };
+    sinceMs = timeMs - startMs;
+  }
+  const seconds = Math.floor(sinceMs / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const thousandths = String(Math.floor(sinceMs - seconds * 1000)).padStart(3, "0");
+  return `${day.text}${twoDigits[Math.floor(minutes / 60)]}:${twoDigits[minutes % 60]}:${twoDigits[seconds % 60]}.${thousandths}Z`;
 }
