@@ -108,7 +108,7 @@ test("an abort gives back what the body held, also while it waits", async () => 
     await holding.update(new Uint8Array(10));
     holding.abort();
     const waiting = pool.open(["MD5"]);
-    const update = waiting.update(new Uint8Array(5000));
+    const update = waiting.update(new Uint8Array(5500));
     waiting.abort();
     await update;
   }
@@ -127,6 +127,13 @@ test("a thread that fails fails its bodies, those that wait too, and the pool st
   await expect(good.digest()).rejects.toThrow("thread for digests");
   expect(thread.failure).toBeInstanceOf(Error);
   await expect(Promise.resolve(broken.update(new Uint8Array(1)))).rejects.toThrow("thread for digests");
+
+  const stopped = DigestThread.start({ slots: 2, slotBytes: 1000 });
+  await stopped.stop();
+  const late = new ThreadDigests(stopped, { here: [], there: ["MD5"] }, 0);
+  await expect(Promise.resolve(late.update(new Uint8Array(1)))).rejects.toThrow("stopped");
+  const later = new ThreadDigests(stopped, { here: [], there: ["MD5"] }, -1);
+  await expect(later.digest()).rejects.toThrow("stopped");
 
   const started = vi.spyOn(DigestThread, "start");
   const pool = newPool({ inlineBytesMax: 0 });

@@ -70,9 +70,10 @@ export class DigestThread {
 
   /** Adds a body and gives it its number. */
   add(body: ThreadBody): number {
-    if (this.#bodies.size === 0) this.#worker.ref();
     this.#nextBody += 1;
-    this.#bodies.set(this.#nextBody, body);
+    if (this.#failure !== undefined) body.failed(this.#failure);
+    else this.#bodies.set(this.#nextBody, body);
+    if (this.#bodies.size === 1) this.#worker.ref();
     return this.#nextBody;
   }
 

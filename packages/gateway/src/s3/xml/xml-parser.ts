@@ -65,9 +65,6 @@ export function parseXml(bytes: Uint8Array, limits: XmlLimits = xmlLimits): XmlE
   parser.on("xmldecl", ({ encoding }) => {
     if (encoding !== undefined && encoding.toLowerCase() !== "utf-8") throw malformed("the encoding must be UTF-8");
   });
-  parser.on("doctype", () => {
-    throw malformed("a DOCTYPE is not allowed");
-  });
   parser.on("processinginstruction", () => {
     throw malformed("processing instructions are not allowed");
   });
