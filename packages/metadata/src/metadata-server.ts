@@ -203,6 +203,15 @@ export class MetadataServer implements MetadataService {
   setVersioning(drive: DriveId, versioning: Versioning): Promise<Bucket> {
     return this.#parts.objects.setVersioning(drive, versioning);
   }
+  bucketDocument(drive: DriveId, name: string): Promise<string | undefined> {
+    return this.#parts.objects.bucketDocument(drive, name);
+  }
+  setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void> {
+    return this.#parts.objects.setBucketDocument(drive, name, body);
+  }
+  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    return this.#parts.objects.setObjectTags(drive, key, tags);
+  }
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return this.#parts.objects.listObjects(drive, request);
   }

@@ -32,6 +32,7 @@ export const limits = {
   keyBytesMax: 1024,
   objectsPerRemovalMax: 1000,
   objectPartsMax: 10_000,
+  bucketDocumentBytesMax: 1_048_576,
   /** Runs of chunks in one part of an object. */
   objectPartRunsMax: 1024,
   pathBytesMax: 4096,

@@ -23,6 +23,8 @@ export interface ObjectAttributes {
   readonly checksum?: ObjectChecksum | undefined;
   /** Bytes of each part, in order, of an object that came in parts. */
   readonly parts?: readonly number[] | undefined;
+  /** May be changed later, unlike all else. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -40,6 +42,7 @@ export type Versioning = "off" | "enabled";
 /** A drive as object APIs see it. */
 export interface Bucket {
   readonly drive: DriveId;
+  readonly root: EntryId;
   readonly name: string;
   readonly createdAt: number;
   readonly versioning: Versioning;
@@ -127,6 +130,12 @@ export interface ObjectService {
   /** Throws not-found; conflict when something is in it, or when it is the cluster's first drive. */
   removeBucket(commit: CommitId, drive: DriveId): Promise<void>;
   setVersioning(drive: DriveId, versioning: Versioning): Promise<Bucket>;
+  /** What an object API keeps with a bucket, as JSON text; undefined when there is none. */
+  bucketDocument(drive: DriveId, name: string): Promise<string | undefined>;
+  /** `body` null: none any more. At most bucketDocumentBytesMax. */
+  setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void>;
+  /** Throws not-found. */
+  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
   /** One page of a drive's objects in the order of their keys' UTF-8 bytes. */
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage>;
   /** At most objectsPerRemovalMax keys, each with its own outcome. One that is not there is removed already. */

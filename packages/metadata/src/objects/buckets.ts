@@ -1,9 +1,9 @@
 import type { Sql } from "@cairn/env";
 import {
   type Bucket,
+  bytesOfId,
   type CommitId,
   type DriveId,
-  idFromBytes,
   limits,
   StorageError,
   type Versioning,
@@ -51,8 +51,9 @@ export class Buckets {
       const [first] = drives;
       const { clock, random } = this.#store;
       const { chunkBytes = limits.chunkBytesDefault, copies = 2 } = first ?? {};
-      const id = await makeDrive(tx.sql, { clock, random }, { name, copies, chunkBytes, versioning });
-      const bucket: Bucket = { drive: idFromBytes("dr_", id), name, createdAt: tx.now, versioning };
+      const bytes = await makeDrive(tx.sql, { clock, random }, { name, copies, chunkBytes, versioning });
+      this.#store.drives.forget();
+      const bucket = bucketOf(await this.#store.drives.byBytes(tx.sql, bytes));
       await tx.remember(commit, createOperation, bucket);
       return bucket;
     });
@@ -93,10 +94,33 @@ export class Buckets {
     this.#store.drives.forget();
     return bucketOf({ ...drive, versioning });
   }
+
+  document(id: DriveId, name: string): Promise<string | undefined> {
+    return this.#store.database.read(async (sql) => {
+      const row = await sql.get<{ body: string }>(
+        "SELECT body FROM drive_document WHERE drive = ? AND name = ?",
+        bytesOfId(id),
+        name,
+      );
+      return row?.body;
+    });
+  }
+
+  async setDocument(id: DriveId, name: string, body: string | null): Promise<void> {
+    if ((body?.length ?? 0) > limits.bucketDocumentBytesMax || name.length > 100) {
+      throw new StorageError("too-large", "keep bucket document", name.slice(0, 100));
+    }
+    await this.#store.queue.submit(async (tx) => {
+      const { idBytes } = await this.#store.drives.byId(tx.sql, id);
+      await tx.run("DELETE FROM drive_document WHERE drive = ? AND name = ?", idBytes, name);
+      if (body === null) return;
+      await tx.run("INSERT INTO drive_document (drive, name, body) VALUES (?, ?, ?)", idBytes, name, body);
+    });
+  }
 }
 
-function bucketOf({ id, name, createdAt, versioning }: DriveRecord): Bucket {
-  return { drive: id, name, createdAt, versioning };
+function bucketOf({ id, root, name, createdAt, versioning }: DriveRecord): Bucket {
+  return { drive: id, root, name, createdAt, versioning };
 }
 
 /** A file is in it or in its trash, removed and not given back yet, or on its way in; or somebody made a folder in it. */
@@ -115,6 +139,7 @@ async function isInUse(sql: Sql, { idBytes, rootBytes, trashBytes }: DriveRecord
 async function removeRows(tx: Transaction, { idBytes, scope }: DriveRecord): Promise<void> {
   await tx.run("DELETE FROM detached WHERE entry IN (SELECT id FROM entry WHERE drive = ?)", idBytes);
   await tx.run("DELETE FROM entry WHERE drive = ?", idBytes);
+  await tx.run("DELETE FROM drive_document WHERE drive = ?", idBytes);
   await tx.run("DELETE FROM usage WHERE scope = ?", scope);
   await tx.run("DELETE FROM drive WHERE id = ?", idBytes);
 }

@@ -26,6 +26,7 @@ import type { AccessKeys } from "./access-keys.ts";
 import { Buckets } from "./buckets.ts";
 import { listObjects } from "./object-listing.ts";
 import { removeObjects } from "./object-removal.ts";
+import { setObjectTags } from "./object-tags.ts";
 import { listObjectUploads } from "./object-uploads.ts";
 
 /** Drives as buckets, files as objects. */
@@ -53,6 +54,15 @@ export class Objects implements ObjectService {
   }
   setVersioning(drive: DriveId, versioning: Versioning): Promise<Bucket> {
     return this.#buckets.setVersioning(drive, versioning);
+  }
+  bucketDocument(drive: DriveId, name: string): Promise<string | undefined> {
+    return this.#buckets.document(drive, name);
+  }
+  setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void> {
+    return this.#buckets.setDocument(drive, name, body);
+  }
+  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    return setObjectTags(this.#store, { drive, key }, tags);
   }
   async listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return await listObjects(this.#store, drive, request);

@@ -166,6 +166,8 @@ export const migrations: readonly (readonly string[])[] = [
     `CREATE TABLE object_part (
        upload {blob} NOT NULL REFERENCES upload(id), number BIGINT NOT NULL, first BIGINT NOT NULL, runs BIGINT NOT NULL,
        size BIGINT NOT NULL, tag TEXT NOT NULL, checksum TEXT, modified_at BIGINT NOT NULL, PRIMARY KEY (upload, number))`,
+    // What object APIs keep with a bucket, such as its tags; JSON.
+    `CREATE TABLE drive_document (drive {blob} NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (drive, name))`,
     // Their secrets are derived from the cluster's key and stand nowhere.
     `CREATE TABLE access_key (
        id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, drives TEXT, created_at BIGINT NOT NULL,
