@@ -1,73 +1,30 @@
-import { NodeHasher } from "@cairn/env-node";
 import { chunkIdFromHash, type GroupId, hashOfChunkId } from "@cairn/protocol";
-import { type DiskImage, type FaultyDisk, MemoryDisk, VirtualClock } from "@cairn/simulator";
+import { MemoryDisk, VirtualClock } from "@cairn/simulator";
 import { describe, expect, test } from "vitest";
 import { DiskEngine } from "./disk-engine.ts";
-import { initialiseDisk } from "./disk-identity.ts";
 import { encodeRecord, recordBytes, recordHeaderBytes } from "./record-format.ts";
 import {
+  changed,
+  chunks,
+  diskWith,
+  flipped,
+  hasher,
+  open,
+  pageBytes,
+  reads,
+  segment1,
+} from "./testing/damaged-disk.ts";
+import {
   chunkOf,
-  chunksOf,
   engineEnv,
   group7,
   identity,
-  kindOf,
   ListLog,
   mustPut,
-  openEngine,
   putOf,
-  smallSegments,
   type TestChunk,
   thrownKind,
 } from "./testing/engine-fixture.ts";
-
-const hasher = new NodeHasher();
-const segment1 = "g/7/00000001.seg";
-const index = "g/7/sealed.idx";
-const pageBytes = 4096;
-
-function open(disk: MemoryDisk | FaultyDisk, log = new ListLog()): Promise<DiskEngine> {
-  return openEngine(engineEnv({ hasher, clock: new VirtualClock(), log }), disk, smallSegments);
-}
-
-const chunks = (count: number, length = 200): Promise<TestChunk[]> => chunksOf(hasher, count, { length });
-
-/** A disk with these chunks in group 7, one batch each. `crashed`: the checkpoint knows none of them as synced. */
-async function diskWith(all: readonly TestChunk[], { sealed = false, crashed = true } = {}): Promise<DiskImage> {
-  const disk = new MemoryDisk();
-  const engine = await open(disk);
-  for (const chunk of all) await mustPut(engine, chunk);
-  if (sealed) await engine.seal(group7);
-  const image = disk.image();
-  await engine[Symbol.asyncDispose]();
-  return crashed ? image : disk.image();
-}
-
-function changed(image: DiskImage, path: string, change: (bytes: Uint8Array) => Uint8Array | undefined): MemoryDisk {
-  const files = new Map(image.files);
-  const bytes = change((files.get(path) ?? new Uint8Array(0)).slice());
-  if (bytes) files.set(path, bytes);
-  else files.delete(path);
-  return new MemoryDisk({ image: { ...image, files } });
-}
-
-function flipped(image: DiskImage, path: string, at: number, bit = at % 8): MemoryDisk {
-  return changed(image, path, (bytes) => {
-    bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
-    return bytes;
-  });
-}
-
-/** What the engine has of each chunk: its bytes are right (`ok`), or why they are not served. */
-async function reads(engine: DiskEngine, all: readonly TestChunk[]): Promise<string[]> {
-  return Promise.all(
-    all.map(async (chunk) => {
-      const read = await engine.read(group7, chunk.id).catch((error) => error as { kind: string });
-      if ("kind" in read) return read.kind;
-      return Buffer.compare(read.bytes, chunk.bytes) === 0 ? "ok" : "WRONG BYTES";
-    }),
-  );
-}
 
 describe("a torn append", () => {
   test("cut off at any byte of the last record, with nothing, zeros or garbage behind it, leaves all earlier records and a group that takes more", {
@@ -342,75 +299,3 @@ describe("a record at the wrong place", () => {
     expect(engine.quarantined(group7).some(({ why }) => why.includes("hash"))).toBe(true);
   });
 });
-
-describe("the index of a sealed group is only a help", () => {
-  const cases: [string, (idx: Uint8Array, other: Uint8Array) => Uint8Array | undefined][] = [
-    ["missing", () => undefined],
-    ["empty", () => new Uint8Array(0)],
-    ["cut off", (bytes) => bytes.slice(0, bytes.length - 1)],
-    ["longer", (bytes) => Buffer.concat([bytes, new Uint8Array(1)])],
-    ["damaged in its header", (bytes) => bytes.fill(0xff, 20, 21)],
-    ["damaged in its table of pages", (bytes) => bytes.fill(0x5a, 4097, 4098)],
-    ["damaged in a page of entries", (bytes) => bytes.fill(0xff, bytes.length - 4000, bytes.length - 3999)],
-    ["of another disk", (_, other) => other],
-  ];
-  test.each(cases)("%s: made anew from the segments", async (_, change) => {
-    const all = await chunks(5);
-    const image = await diskWith(all, { sealed: true });
-    const alien = new MemoryDisk();
-    const foreign = await foreignIndex(all, alien);
-    const disk = changed(image, index, (bytes) => change(bytes, foreign));
-    await using engine = await open(disk);
-    expect(engine.digests()).toMatchObject([{ records: 5, sealed: true }]);
-    expect(await reads(engine, all)).toEqual(Array(5).fill("ok"));
-    expect((await engine.inventory(group7, undefined, 10)).chunks).toHaveLength(5);
-    expect(disk.image().files.get(index)).toEqual(image.files.get(index));
-  });
-
-  test("older than the segments: made anew", async () => {
-    const [first, ...rest] = await chunks(5);
-    const old = await diskWith([first as TestChunk], { sealed: true });
-    const image = await diskWith([first as TestChunk, ...rest], { sealed: true });
-    const disk = changed(image, index, () => old.files.get(index));
-    await using engine = await open(disk);
-    expect(await reads(engine, [first as TestChunk, ...rest])).toEqual(Array(5).fill("ok"));
-  });
-
-  test("damaged, cut or removed under a running engine: made anew, and no chunk is called missing", async () => {
-    const all = await chunks(5);
-    const disk = new MemoryDisk();
-    await using engine = await open(disk);
-    await engine.putMany(all.map((chunk) => putOf(chunk)));
-    await engine.seal(group7);
-    const file = await disk.open(index, "write");
-    await file.write([new Uint8Array(4096)], (await file.size()) - 4096);
-    expect(await reads(engine, all)).toEqual(Array(5).fill("ok"));
-    await disk.remove(index);
-    await engine[Symbol.asyncDispose]();
-    await using again = await open(disk);
-    await disk.remove(index);
-    expect(await reads(again, all)).toEqual(Array(5).fill("ok"));
-    expect((await again.inventory(group7, undefined, 10)).chunks).toHaveLength(5);
-  });
-
-  test("a segment that is gone makes its chunks damaged, not unknown", async () => {
-    const all = await chunks(5);
-    const image = await diskWith(all, { sealed: true });
-    const disk = new MemoryDisk({ image });
-    await using engine = await open(disk);
-    await disk.remove(segment1);
-    expect((await reads(engine, all)).every((kind) => kind === "corrupt")).toBe(true);
-    expect(kindOf(await engine.put(putOf(all[0] as TestChunk)))).toBe("unavailable");
-  });
-});
-
-async function foreignIndex(all: readonly TestChunk[], disk: MemoryDisk): Promise<Uint8Array> {
-  await initialiseDisk(disk, { ...identity, uuid: "ab".repeat(16) });
-  const env = engineEnv({ hasher, clock: new VirtualClock() });
-  const options = { expected: { ...identity, uuid: "ab".repeat(16) }, options: smallSegments };
-  await using engine = await DiskEngine.open(env, disk, options);
-  for (const chunk of all)
-    await mustPut(engine, { ...chunk, generation: (chunk.generation + 1) as TestChunk["generation"] });
-  await engine.seal(group7);
-  return disk.image().files.get(index) ?? new Uint8Array(0);
-}
