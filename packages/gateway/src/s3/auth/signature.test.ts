@@ -60,7 +60,11 @@ describe("the examples of the S3 API reference", () => {
   });
 
   test("presigned GET", () => {
-    const signed = presign(exampleSigner, { method: "GET", path: "/test.txt", headers: { host } }, { expires: "86400" });
+    const signed = presign(
+      exampleSigner,
+      { method: "GET", path: "/test.txt", headers: { host } },
+      { expires: "86400" },
+    );
     expect(signed.signature).toBe("aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
     verify(signed, "UNSIGNED-PAYLOAD");
   });
@@ -90,7 +94,9 @@ describe("a wrong signature", () => {
     const { details } = refusal(() => verify({ ...good, method: "PUT" }, emptySha256));
     expect(details).toMatchObject({ AWSAccessKeyId: exampleSigner.accessKeyId, SignatureProvided: good.signature });
     expect(details["CanonicalRequest"]).toContain("PUT\n/photos/a.txt\nversionId=3\nhost:");
-    expect(details["StringToSign"]).toContain("AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n");
+    expect(details["StringToSign"]).toContain(
+      "AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n",
+    );
     expect(JSON.stringify(details)).not.toContain(exampleSigner.secretAccessKey);
   });
 });
@@ -118,7 +124,20 @@ describe("a presigned request (A18)", () => {
 
 describe("the canonical request (A19)", () => {
   const signer: Signer = exampleSigner;
-  const paths = ["/a%2Fb", "/a//b", "/%2E%2E/x", "/a/../b", "/a%25b", "/a+b", "/a;b", "/a%c3%a9", "/a%C3%A9", "/a b", "/", "/a/"];
+  const paths = [
+    "/a%2Fb",
+    "/a//b",
+    "/%2E%2E/x",
+    "/a/../b",
+    "/a%25b",
+    "/a+b",
+    "/a;b",
+    "/a%c3%a9",
+    "/a%C3%A9",
+    "/a b",
+    "/",
+    "/a/",
+  ];
 
   test.each(paths)("takes the path %s as it came, neither resolved nor encoded twice", (path) => {
     verify(signHeader(signer, { method: "GET", path, headers: { host } }), emptySha256);

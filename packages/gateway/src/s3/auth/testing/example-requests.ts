@@ -20,5 +20,7 @@ export function received({ method, target, headers }: Pick<Signed, "method" | "t
 
 /** The same with headers as they come: names and values in turn. */
 export function receivedRaw(method: string, target: string, rawHeaders: readonly string[]): S3Request {
-  return readRequest({ method, url: target, rawHeaders } as unknown as IncomingMessage, "REQUEST", ["s3.amazonaws.com"]);
+  return readRequest({ method, url: target, rawHeaders } as unknown as IncomingMessage, "REQUEST", [
+    "s3.amazonaws.com",
+  ]);
 }

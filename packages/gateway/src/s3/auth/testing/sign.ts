@@ -67,7 +67,12 @@ export function presign(
   ].join("&");
   const canonical = canonicalOf({ ...request, query, headers, payload: request.payload ?? "UNSIGNED-PAYLOAD" }, names);
   const signature = sign(signer, signable(signer, canonical));
-  return { method: request.method, target: `${request.path}?${query}&X-Amz-Signature=${signature}`, headers, signature };
+  return {
+    method: request.method,
+    target: `${request.path}?${query}&X-Amz-Signature=${signature}`,
+    headers,
+    signature,
+  };
 }
 
 /** The signature of a form's policy. */
@@ -133,9 +138,14 @@ function canonicalOf({ method, path, query, headers, payload }: Signable, names:
   // '=' sorts behind '%', '-' and the digits, so names are compared by themselves.
   pairs.sort((a, b) => compare(a.replace("=", "\0"), b.replace("=", "\0")));
   const lines = names.map((name) => `${name}:${(headers[name] ?? "").trim().replace(/ {2,}/g, " ")}\n`);
-  return [method, path.split("/").map(normal).join("/"), pairs.join("&"), lines.join(""), names.join(";"), payload].join(
-    "\n",
-  );
+  return [
+    method,
+    path.split("/").map(normal).join("/"),
+    pairs.join("&"),
+    lines.join(""),
+    names.join(";"),
+    payload,
+  ].join("\n");
 }
 
 /** Byte by byte: unreserved characters as they are, all others as %XX. */
