@@ -74,13 +74,16 @@ function decode(text: string): string {
 }
 
 function readQuery(text: string): ReadonlyMap<string, string> {
-  const pairs = text.split("&").filter((pair) => pair !== "");
+  const pairs = text
+    .replaceAll("+", "%20")
+    .split("&")
+    .filter((pair) => pair !== "");
   if (pairs.length > queryParametersMax) throw new S3Error("InvalidRequest", "There are too many query parameters.");
   return new Map(
     pairs.map((pair): [string, string] => {
       const cut = pair.indexOf("=");
       const value = cut < 0 ? "" : pair.slice(cut + 1);
-      return [decode(cut < 0 ? pair : pair.slice(0, cut)), decode(value.replaceAll("+", "%20"))];
+      return [decode(cut < 0 ? pair : pair.slice(0, cut)), decode(value)];
     }),
   );
 }

@@ -61,15 +61,17 @@ export function checkSignature(request: S3Request, credentials: Credentials, key
 
 /** In constant time. */
 export function sameSignature(one: string, other: string): boolean {
-  return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
+  const [bytes, others] = [Buffer.from(one), Buffer.from(other)];
+  return bytes.length === others.length && timingSafeEqual(bytes, others);
 }
 
 export function hmac(key: Uint8Array | string, text: string): Buffer {
   return createHmac("sha256", key).update(text).digest();
 }
 
-export function sha256(text: string | Uint8Array): string {
-  return createHash("sha256").update(text).digest("hex");
+/** In hex. `text` holds bytes as Latin-1, the way headers come: clients sign the bytes that they send. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text, "latin1").digest("hex");
 }
 
 /** Each part encoded once, whatever way the client spelled it: S3 neither resolves dots nor encodes twice. */
@@ -79,6 +81,8 @@ function canonicalPath(path: string): string {
 
 function canonicalQuery(text: string): string {
   const pairs = text
+    // A plus is read as a space, so it is signed as one: what is signed and what is read never differ.
+    .replaceAll("+", "%20")
     .split("&")
     .filter((pair) => pair !== "" && !pair.startsWith("X-Amz-Signature="))
     .map((pair): readonly [string, string] => {

@@ -89,7 +89,7 @@ async function readTrailer(
     const name = line.slice(0, cut).toLowerCase();
     const value = line.slice(cut + 1).trim();
     if (cut < 1 || found.has(name)) throw new S3Error("MalformedTrailerError");
-    if (name === "x-amz-trailer-signature") signature = value;
+    if (name === "x-amz-trailer-signature" && seal && signature === undefined) signature = value;
     else if (trailers.includes(name)) found.set(name, value);
     else throw new S3Error("MalformedTrailerError");
   }

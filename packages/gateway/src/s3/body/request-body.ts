@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { Clock } from "@cairn/env";
 import { pacedBody } from "../../http/body-pace.ts";
+import { RequestRefusal } from "../../http/request-refusal.ts";
 import type { PayloadMode } from "../auth/payload-mode.ts";
 import type { S3Body } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
@@ -82,7 +83,8 @@ export class RequestBody implements S3Body {
     try {
       yield* pacedBody(request.raw, clock);
     } catch (cause) {
-      throw cause instanceof S3Error ? cause : new S3Error("IncompleteBody", undefined, {}, { cause });
+      const tooSlow = cause instanceof RequestRefusal && cause.code === "request_timeout";
+      throw new S3Error(tooSlow ? "RequestTimeout" : "IncompleteBody", undefined, {}, { cause });
     }
   }
 }

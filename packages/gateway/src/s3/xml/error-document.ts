@@ -20,7 +20,7 @@ export function writeError(error: S3Error, place: ErrorPlace): string {
 export function errorElement(error: S3Error, { resource, requestId, hostId }: ErrorPlace): string {
   let details = "";
   for (const [name, value] of Object.entries(error.details)) {
-    assert(/^[A-Za-z][A-Za-z0-9]*$/.test(name), "the names of an error's details are element names");
+    assert(/^[A-Za-z][A-Za-z0-9-]*$/.test(name), "the names of an error's details are element names");
     details += leaf(name, value);
   }
   return `<Error>${leaf("Code", error.code)}${leaf("Message", error.message)}${details}${leaf("Resource", resource)}${leaf("RequestId", requestId)}${leaf("HostId", hostId)}</Error>`;
