@@ -104,10 +104,10 @@ function fromQuery(query: S3Request["query"]): Credentials {
   };
 }
 
-type Refuse = (why: string) => S3Error;
+export type Refuse = (why: string) => S3Error;
 
 /** `<key id>/<date>/<region>/s3/aws4_request`. */
-function credentialOf(text: string, refuse: Refuse): Pick<Credentials, "accessKeyId" | "scope"> {
+export function credentialOf(text: string, refuse: Refuse): Pick<Credentials, "accessKeyId" | "scope"> {
   const parts = text.split("/");
   const [accessKeyId = "", date = "", region = "", service, end] = parts;
   if (parts.length !== 5 || accessKeyId === "" || accessKeyId.length > 128) {
