@@ -20,7 +20,6 @@ async function start(token: string | undefined, settings: Record<string, number>
     host: "127.0.0.1",
     port: 0,
     s3Port: 0,
-    s3Port: 0,
     copies: 2,
     owner: { token },
     wantJoinToken: false,
