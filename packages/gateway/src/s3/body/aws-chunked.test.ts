@@ -264,6 +264,11 @@ describe("the trailer (A16)", () => {
       chunkedBody(chunks, { signer: exampleSigner, seed, trailer: { lines, signature: "0".repeat(64) } }),
       "SignatureDoesNotMatch",
     ],
+    [
+      "the signature has characters outside ASCII",
+      chunkedBody(chunks, { signer: exampleSigner, seed, trailer: { lines, signature: "é".repeat(64) } }),
+      "SignatureDoesNotMatch",
+    ],
     ["the value is another one", text(end.replace(value, "AAAAAA==")), "SignatureDoesNotMatch"],
     ["the signature is missing", text(end.replace(/x-amz-trailer-signature:.*\r\n/, "")), "SignatureDoesNotMatch"],
     ["the signature comes twice", text(end.replace(/x-amz-trailer-signature:.*\r\n/, "$&$&")), "MalformedTrailerError"],

@@ -35,6 +35,14 @@ const emptyHash = sha256("");
  */
 export async function* decodeChunks(bytes: AsyncIterable<Uint8Array>, body: ChunkedBody): AsyncGenerator<Uint8Array> {
   const lines = new ByteLines(bytes);
+  try {
+    yield* decode(lines, body);
+  } finally {
+    await lines.close();
+  }
+}
+
+async function* decode(lines: ByteLines, body: ChunkedBody): AsyncGenerator<Uint8Array> {
   let before = body.seal?.seed ?? "";
   let total = 0;
   for (;;) {

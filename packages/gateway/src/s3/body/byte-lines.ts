@@ -46,6 +46,11 @@ export class ByteLines {
     return !(await this.#more());
   }
 
+  /** Lets go of where the bytes come from. */
+  async close(): Promise<void> {
+    await this.#pieces.return?.();
+  }
+
   async #line(lengthMax: number, tooLong: "InvalidChunkSizeError" | "MalformedTrailerError" = "InvalidChunkSizeError") {
     const characters: number[] = [];
     while (await this.#more()) {
