@@ -1,4 +1,4 @@
-// npm run bench [-- --data DIR] [--quick], or npm run bench -- healing (healing.mjs): Cairn beside the ceilings of the same run. Result in benchmarks/results, table in
+// npm run bench [-- --data DIR] [--quick], or npm run bench -- healing (healing.mjs), or -- s3 (s3.mjs): Cairn beside the ceilings of the same run. Result in benchmarks/results, table in
 // docs/performance.md. --data selects the disk; a folder in memory (such as /dev/shm) takes the disk out of the picture.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,8 +9,8 @@ import { parseArgs } from "node:util";
 import { prepare } from "../scripts/prepare.mjs";
 
 prepare();
-if (process.argv[2] === "healing") {
-  await import("./healing.mjs");
+if (process.argv[2] === "healing" || process.argv[2] === "s3") {
+  await import(`./${process.argv[2]}.mjs`);
   process.exit();
 }
 const { values: options } = parseArgs({

@@ -3,8 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepare, runNode, toolFile } from "./prepare.mjs";
+import { installS3Clients } from "./s3-clients.mjs";
 
 prepare();
+installS3Clients();
 const startedAt = performance.now();
 const checks = [
   ["types", toolFile("typescript", "tsc"), ["-b"]],

@@ -24,6 +24,7 @@ import { addRebalanceCommand } from "./commands/rebalance.ts";
 import { addRenameCommand } from "./commands/rename.ts";
 import { addRepairCommand } from "./commands/repair.ts";
 import { addRestoreCommand } from "./commands/restore.ts";
+import { addS3Command } from "./commands/s3.ts";
 import { addScrubCommand } from "./commands/scrub.ts";
 import { addServerCommand } from "./commands/server.ts";
 import { addStartCommand } from "./commands/start.ts";
@@ -108,6 +109,7 @@ function addClusterCommands(program: Command, act: Act): void {
   addDriveCommand(program, act);
   addConfigCommand(program, act);
   addTokenCommand(program, act);
+  addS3Command(program, act);
   addStartCommand(program, act);
   addLocalCommand(program, act);
   addServerCommand(program, act);

@@ -11,6 +11,7 @@ import {
   type Scope,
   StorageError,
 } from "@cairn/protocol";
+import { AccessKeysClient } from "./access-keys.ts";
 import { parseAddress, queryOf, withinDrive } from "./address.ts";
 import { type DataPath, openDataPath } from "./data/data-path.ts";
 import { GatewayNetwork } from "./gateway-network.ts";
@@ -47,6 +48,8 @@ const pageSizeMax = 1000;
 export class CairnClient implements AsyncDisposable {
   /** For those who run the cluster. */
   readonly operations: OperationsClient;
+  /** For those who use S3. */
+  readonly accessKeys: AccessKeysClient;
   readonly #rest: RestClient;
   readonly #data: DataPath;
   readonly #uploads: Uploads;
@@ -64,6 +67,7 @@ export class CairnClient implements AsyncDisposable {
     this.#driveName = options.drive ?? driveDefault;
     this.#rest = new RestClient(env, gateway, { base, token });
     this.operations = new OperationsClient(this.#rest);
+    this.accessKeys = new AccessKeysClient(this.#rest);
     this.#data = openDataPath(env, { base, token, holder, gateway });
     this.#uploads = new Uploads(env, {
       writer: this.#data.writer,

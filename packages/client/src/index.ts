@@ -1,4 +1,5 @@
 export type { CheckedCopy, CheckedState, ChunkCheck, OnProgress, Progress } from "@cairn/drive";
+export { AccessKeysClient, type S3Credentials } from "./access-keys.ts";
 export { CairnClient, type MoveOptions, type NewToken } from "./cairn-client.ts";
 export { fileSource } from "./file-source.ts";
 export { type EventOptions, OperationsClient } from "./operations-client.ts";

@@ -1,4 +1,4 @@
-import type { CommitId, UploadId } from "@cairn/protocol";
+import type { CommitId, FinishedPart, ObjectAttributes, UploadId } from "@cairn/protocol";
 
 /** How far a transfer is; every number only rises. */
 export interface Progress {
@@ -33,6 +33,11 @@ export type WriteSource =
 export interface WriteControl extends TransferControl {
   /** Names the write, so that a repeated one gets the first answer. Absent: a new name. */
   readonly commit?: CommitId | undefined;
+  /**
+   * Asked when the source has ended, before the commit: what an object API keeps with the version. May throw to end the
+   * write without one.
+   */
+  readonly attributes?: (() => Promise<ObjectAttributes>) | undefined;
   /** Goes on with this upload session when it still exists: only what is missing or differs is sent. */
   readonly resume?: UploadId | undefined;
   /**
@@ -40,4 +45,9 @@ export interface WriteControl extends TransferControl {
    * id nobody was told is dropped when the write fails.
    */
   readonly onUpload?: ((upload: UploadId) => void | Promise<void>) | undefined;
+}
+
+/** What to make of the bytes of an object's part when the last of them has come. May throw to end the write. */
+export interface PartWriteControl extends TransferControl {
+  readonly finish: () => Promise<Omit<FinishedPart, "runs" | "size">>;
 }

@@ -24,6 +24,8 @@ export interface GatewayOptions {
   readonly version: string;
   /** True when measurements may be read without a credential. */
   readonly openMetrics: boolean;
+  /** The S3 door beside this gateway, and the region that its clients sign. */
+  readonly s3?: { readonly url: string; readonly region: string } | undefined;
   /** Why the server is not ready yet, or undefined when it is. */
   readonly notReady?: () => string | undefined;
   /** How long a good token is remembered, ms; at most 1000. Default: 0, ask every time. */

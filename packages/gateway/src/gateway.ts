@@ -8,6 +8,7 @@ import { Admission } from "./http/admission.ts";
 import { Connections } from "./http/connections.ts";
 import { methodRoutes } from "./http/method-routes.ts";
 import { createServer } from "./http/server.ts";
+import { accessKeyRoutes } from "./rest/access-key-routes.ts";
 import { clusterRoutes } from "./rest/cluster-routes.ts";
 import { contentRoutes } from "./rest/content-routes.ts";
 import { fileChangeRoutes } from "./rest/file-change-routes.ts";
@@ -40,7 +41,7 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   for (const routes of [fileLookupRoutes, fileChangeRoutes, fileInsightRoutes, trashRoutes]) {
     await app.register(async (scope) => routes(scope, options, context), { prefix });
   }
-  for (const routes of [clusterRoutes, operationsRoutes, maintenanceRoutes, collectionRoutes]) {
+  for (const routes of [accessKeyRoutes, clusterRoutes, operationsRoutes, maintenanceRoutes, collectionRoutes]) {
     await app.register(async (scope) => routes(scope, options), { prefix });
   }
   await app.register(async (scope) => contentRoutes(scope, options, context), { prefix });

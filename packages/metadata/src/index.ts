@@ -16,7 +16,8 @@ export { type MaintenanceJob, startMaintenance } from "./service/maintenance.ts"
 export { type MetadataKeys, newMetadataKeys } from "./service/metadata-keys.ts";
 export { settingList, settingNames } from "./settings/setting-list.ts";
 export { parseSetting } from "./settings/settings.ts";
-export { type BlobType, type MigrateOptions, migrate, usageShards } from "./sql/migrate.ts";
+export { usageShards } from "./sql/make-drive.ts";
+export { type BlobType, type MigrateOptions, migrate } from "./sql/migrate.ts";
 export type { Store } from "./sql/store.ts";
 export { WriteQueue, type WriteQueueOptions } from "./sql/write-queue.ts";
 export { Uploads } from "./upload/uploads.ts";

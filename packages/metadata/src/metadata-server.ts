@@ -1,6 +1,8 @@
 import type {
+  AccessKey,
   AccessToken,
   BadCopy,
+  Bucket,
   ChunkId,
   ChunkPlacement,
   ClusterStatus,
@@ -20,7 +22,15 @@ import type {
   Lease,
   LeaseId,
   MetadataService,
+  NewAccessKey,
   NodeStatus,
+  ObjectAttributes,
+  ObjectListRequest,
+  ObjectPage,
+  ObjectParts,
+  ObjectRemoval,
+  ObjectUploads,
+  ObjectUploadsRequest,
   Outcome,
   Page,
   PageRequest,
@@ -28,11 +38,13 @@ import type {
   PlanRequest,
   Principal,
   ReadPlan,
+  RemovedObject,
   Scope,
   Upload,
   UploadId,
   UploadPart,
   VersionId,
+  Versioning,
 } from "@cairn/protocol";
 import type { ClusterReports } from "./cluster/cluster-reports.ts";
 import type { Commits } from "./commit/commits.ts";
@@ -40,6 +52,7 @@ import { lookupChunks } from "./commit/known-chunks.ts";
 import type { FolderRequest } from "./namespace/folders.ts";
 import type { MoveTarget } from "./namespace/move.ts";
 import type { Namespace } from "./namespace/namespace.ts";
+import type { Objects } from "./objects/objects.ts";
 import type { ReadPlanner } from "./read/read-plan.ts";
 import type { ClusterCore } from "./service/cluster-core.ts";
 import type { Store } from "./sql/store.ts";
@@ -53,6 +66,7 @@ export interface MetadataParts {
   readonly uploads: Uploads;
   readonly planner: ReadPlanner;
   readonly reports: ClusterReports;
+  readonly objects: Objects;
 }
 
 /** The metadata service in one place; each call is done by the part that knows how. */
@@ -88,8 +102,13 @@ export class MetadataServer implements MetadataService {
   listParts(upload: UploadId, page: PageRequest): Promise<Page<UploadPart>> {
     return this.#parts.uploads.list(upload, page);
   }
-  completeUpload(commit: CommitId, upload: UploadId, size: number): Promise<CommitResult> {
-    return this.#parts.uploads.complete(commit, upload, size);
+  completeUpload(
+    commit: CommitId,
+    upload: UploadId,
+    size: number,
+    attributes?: ObjectAttributes | undefined,
+  ): Promise<CommitResult> {
+    return this.#parts.uploads.complete(commit, upload, size, attributes ?? undefined);
   }
   abortUpload(upload: UploadId): Promise<void> {
     return this.#parts.uploads.abort(upload);
@@ -169,6 +188,65 @@ export class MetadataServer implements MetadataService {
   }
   createJoinToken(request: { expiresInMs: number }): Promise<{ secret: string; expiresAt: number }> {
     return this.#parts.core.access.createJoinToken(request);
+  }
+
+  // Drives as buckets, files as objects.
+  buckets(): Promise<readonly Bucket[]> {
+    return this.#parts.objects.buckets();
+  }
+  createBucket(commit: CommitId, request: { name: string; versioning: Versioning }): Promise<Bucket> {
+    return this.#parts.objects.createBucket(commit, request);
+  }
+  removeBucket(commit: CommitId, drive: DriveId): Promise<void> {
+    return this.#parts.objects.removeBucket(commit, drive);
+  }
+  setVersioning(drive: DriveId, versioning: Versioning): Promise<Bucket> {
+    return this.#parts.objects.setVersioning(drive, versioning);
+  }
+  bucketDocument(drive: DriveId, name: string): Promise<string | undefined> {
+    return this.#parts.objects.bucketDocument(drive, name);
+  }
+  setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void> {
+    return this.#parts.objects.setBucketDocument(drive, name, body);
+  }
+  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    return this.#parts.objects.setObjectTags(drive, key, tags);
+  }
+  listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
+    return this.#parts.objects.listObjects(drive, request);
+  }
+  removeObjects(
+    commit: CommitId,
+    drive: DriveId,
+    objects: readonly ObjectRemoval[],
+  ): Promise<readonly Outcome<RemovedObject>[]> {
+    return this.#parts.objects.removeObjects(commit, drive, objects);
+  }
+  listObjectParts(upload: UploadId, page: { after: number; size: number }): Promise<ObjectParts> {
+    return this.#parts.objects.listObjectParts(upload, page);
+  }
+  listObjectUploads(drive: DriveId, request: ObjectUploadsRequest): Promise<ObjectUploads> {
+    return this.#parts.objects.listObjectUploads(drive, request);
+  }
+  completeObject(
+    commit: CommitId,
+    upload: UploadId,
+    parts: readonly { number: number; tag: string }[],
+    attributes: ObjectAttributes,
+  ): Promise<CommitResult> {
+    return this.#parts.objects.completeObject(commit, upload, parts, attributes);
+  }
+  signingKey(id: string): Promise<{ key: AccessKey; secret: string }> {
+    return this.#parts.objects.signingKey(id);
+  }
+  createAccessKey(request: NewAccessKey): Promise<{ key: AccessKey; secret: string }> {
+    return this.#parts.objects.createAccessKey(request);
+  }
+  listAccessKeys(): Promise<readonly AccessKey[]> {
+    return this.#parts.objects.listAccessKeys();
+  }
+  revokeAccessKey(id: string): Promise<void> {
+    return this.#parts.objects.revokeAccessKey(id);
   }
 }
 

@@ -13,6 +13,8 @@ import { MetadataServer } from "./metadata-server.ts";
 import { DriveTable } from "./namespace/drive-table.ts";
 import { Namespace } from "./namespace/namespace.ts";
 import { reclaimBacklog } from "./namespace/removal.ts";
+import { AccessKeys } from "./objects/access-keys.ts";
+import { Objects } from "./objects/objects.ts";
 import { Operations } from "./operations/operations.ts";
 import { wiredMachinery } from "./operations/wired-machinery.ts";
 import { listChunks } from "./read/chunk-list.ts";
@@ -73,6 +75,7 @@ export async function openMetadata(options: OpenMetadataOptions): Promise<OpenMe
     uploads,
     planner: new ReadPlanner(store, core.views),
     reports,
+    objects: new Objects(store, { uploads, keys: new AccessKeys({ ...env, database, keys }) }),
   });
   const running = wiredMachinery({ env, store, core, nodes: options.nodeCommandsAt });
   const { machinery } = running;

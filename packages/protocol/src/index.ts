@@ -76,6 +76,7 @@ export type * from "./membership-service.ts";
 export type * from "./metadata-service.ts";
 export type * from "./namespace.ts";
 export type * from "./node-commands.ts";
+export * from "./objects.ts";
 export type * from "./operations-service.ts";
 export { failed, type Outcome, succeeded, unwrap } from "./outcome.ts";
 export { type Receipt, type ReceiptClaims, receiptIsGenuine, signReceipt } from "./receipt.ts";

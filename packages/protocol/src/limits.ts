@@ -28,6 +28,13 @@ export const limits = {
   uploadIdleMs: 604_800_000,
   /** UTF-8 bytes of one name and of a whole path. */
   nameBytesMax: 255,
+  /** Of an object's key, UTF-8. */
+  keyBytesMax: 1024,
+  objectsPerRemovalMax: 1000,
+  objectPartsMax: 10_000,
+  bucketDocumentBytesMax: 1_048_576,
+  /** Runs of chunks in one part of an object. */
+  objectPartRunsMax: 1024,
   pathBytesMax: 4096,
   /** Items of a listing. */
   pageSizeDefault: 100,

@@ -14,6 +14,7 @@ import type {
 } from "./ids.ts";
 import type { ManifestEntry, ManifestPage } from "./manifest.ts";
 import type { Drive, Entry, EntryAddress, OnConflict, Page, PageRequest } from "./namespace.ts";
+import type { FinishedPart, ObjectAttributes, ObjectService } from "./objects.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -41,12 +42,20 @@ export interface CommitTarget {
   readonly drive: DriveId;
   readonly parent: EntryId;
   readonly name: string;
+  /**
+   * In place of `parent` and `name`: the key of an object below the root. Folders on its way are made; any name will do,
+   * and a file and a folder of one name stand side by side. What has the key is overwritten as the drive's versioning says.
+   */
+  readonly key?: string | undefined;
   readonly onConflict: OnConflict;
   /** The etag that the file's current version must have; null: no such file may exist. */
   readonly ifMatch?: string | null | undefined;
   readonly contentType?: string | undefined;
   /** Wall clock ms that the user gives the content; absent: the time of the commit. */
   readonly modifiedAt?: number | undefined;
+  /** Of an object: the tag that the current version must have; null: there must be no such object. */
+  readonly ifTag?: string | null | undefined;
+  readonly attributes?: ObjectAttributes | undefined;
 }
 
 /** Makes a whole small file visible in one transaction; at most commitEntriesMax chunks. */
@@ -67,6 +76,8 @@ export interface PartRequest {
   /** 0 … uploadPartsMax − 1; the file is the parts in this order. A part of the same number is replaced. */
   readonly part: number;
   readonly chunks: readonly CommittedChunk[];
+  /** Of an upload of an object: the part that is whole with these chunks. */
+  readonly finished?: FinishedPart | undefined;
 }
 
 export interface CommitResult {
@@ -98,6 +109,8 @@ export interface PlanRequest {
 /** Everything a reader needs to fetch from one byte on: one run of the manifest and its groups. */
 export interface ReadPlan {
   readonly entry: Entry;
+  /** Of a version that came through an object API. */
+  readonly attributes?: ObjectAttributes | undefined;
   readonly page: ManifestPage;
   readonly groups: readonly GroupView[];
 }
@@ -131,7 +144,12 @@ export interface DataPathService {
   /** Parts of an upload in order. Throws not-found. */
   listParts(upload: UploadId, page: PageRequest): Promise<Page<UploadPart>>;
   /** All parts must be there and add up to `size`. Throws as commit. */
-  completeUpload(commit: CommitId, upload: UploadId, size: number): Promise<CommitResult>;
+  completeUpload(
+    commit: CommitId,
+    upload: UploadId,
+    size: number,
+    attributes?: ObjectAttributes | undefined,
+  ): Promise<CommitResult>;
   abortUpload(upload: UploadId): Promise<void>;
   /** `version` absent: the current one. `offset` is a byte of the file. Throws not-found, range. */
   planRead(address: EntryAddress, version: VersionId | undefined, offset: number): Promise<ReadPlan>;
@@ -272,4 +290,4 @@ export interface ClusterService {
 }
 
 /** Everything the metadata server does for gateways. */
-export interface MetadataService extends DataPathService, NamespaceService, ClusterService {}
+export interface MetadataService extends DataPathService, NamespaceService, ClusterService, ObjectService {}

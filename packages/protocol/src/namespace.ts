@@ -28,15 +28,18 @@ export interface Entry {
   readonly version: VersionId | undefined;
   /** Strong validator of the content, `sha256-…` of the manifest; undefined for a folder. */
   readonly etag: string | undefined;
+  /** The ETag under which an object API wrote the content; see objectTag for the others. */
+  readonly tag?: string | undefined;
   /** Copies that the drive keeps of each chunk. */
   readonly copies: number;
   readonly chunks: number;
   readonly trashedAt: number | undefined;
 }
 
-/** Where an entry is named: by id, by a unique beginning of an id, or by a path within a drive. */
+/** Where an entry is named: by id, by a unique beginning of an id, by a path within a drive, or as an object by its key. */
 export type EntryAddress =
   | { readonly id: EntryId }
+  | { readonly drive: DriveId; readonly key: string }
   | { readonly drive: DriveId; readonly idPrefix: string }
   | { readonly drive: DriveId; readonly path: string };
 

@@ -1,10 +1,9 @@
 export { statusOfKind } from "@cairn/protocol";
 export {
-  clusterMethods,
   dataPathMethods,
   type MethodList,
   membershipMethods,
-  namespaceMethods,
+  metadataMethods,
   operationsMethods,
 } from "./method-lists.ts";
 export { type Authorise, type MethodServerOptions, serveMethods } from "./method-server.ts";

@@ -2,7 +2,9 @@ import type {
   ClusterService,
   DataPathService,
   MembershipService,
+  MetadataService,
   NamespaceService,
+  ObjectService,
   OperationsService,
 } from "@cairn/protocol";
 
@@ -42,6 +44,25 @@ export const namespaceMethods: MethodList<NamespaceService> = {
   listVersions: "repeatable",
 };
 
+export const objectMethods: MethodList<ObjectService> = {
+  buckets: "repeatable",
+  createBucket: "repeatable",
+  removeBucket: "repeatable",
+  setVersioning: "repeatable",
+  bucketDocument: "repeatable",
+  setBucketDocument: "repeatable",
+  setObjectTags: "repeatable",
+  listObjects: "repeatable",
+  removeObjects: "repeatable",
+  listObjectParts: "repeatable",
+  listObjectUploads: "repeatable",
+  completeObject: "repeatable",
+  signingKey: "repeatable",
+  createAccessKey: "once",
+  listAccessKeys: "repeatable",
+  revokeAccessKey: "repeatable",
+};
+
 export const clusterMethods: MethodList<ClusterService> = {
   status: "repeatable",
   nodes: "repeatable",
@@ -77,4 +98,12 @@ export const operationsMethods: MethodList<OperationsService> = {
   planChange: "repeatable",
   applyChange: "once",
   nodeImpact: "repeatable",
+};
+
+/** Everything that a gateway may ask of a metadata server. */
+export const metadataMethods: MethodList<MetadataService> = {
+  ...dataPathMethods,
+  ...namespaceMethods,
+  ...clusterMethods,
+  ...objectMethods,
 };

@@ -8,11 +8,10 @@ import {
   utf8,
 } from "@cairn/protocol";
 import {
-  clusterMethods,
   dataPathMethods,
   type MethodList,
   membershipMethods,
-  namespaceMethods,
+  metadataMethods,
   operationsMethods,
 } from "./method-lists.ts";
 import { outcomesFromWire } from "./method-wire.ts";
@@ -42,7 +41,7 @@ export function remoteDataPath(options: RemoteOptions): DataPathService {
 }
 
 export function remoteMetadata(options: RemoteOptions): MetadataService {
-  return remoteService<MetadataService>(options, { ...dataPathMethods, ...namespaceMethods, ...clusterMethods });
+  return remoteService<MetadataService>(options, metadataMethods);
 }
 
 /** What operators ask and order, for a gateway on another machine than the metadata server. */

@@ -9,6 +9,8 @@ export interface CommandOptions {
   readonly host: string;
   /** Undefined: the default of the command. */
   readonly port: number | undefined;
+  /** Of the S3 door; 0: any free one. */
+  readonly s3Port: number;
   readonly nodes: number;
   readonly copies: number;
   readonly allowNetwork: boolean;
@@ -24,6 +26,7 @@ export interface CommandOptions {
 
 /** Port of a gateway where none is named. */
 export const defaultPort = 7070;
+const defaultS3Port = 7071;
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
 /** Throws invalid for an unknown option or a senseless value. */
@@ -37,7 +40,7 @@ export function parseCommandOptions(
     return typeof flag === "string" ? flag : environment[variable] || undefined;
   };
   const number = (
-    name: "port" | "nodes" | "copies",
+    name: "port" | "s3-port" | "nodes" | "copies",
     variable: string,
     range: { min: number; max: number; otherwise: number },
   ): number => integer(name, text(name, variable), range);
@@ -60,6 +63,11 @@ export function parseCommandOptions(
       text("port", "CAIRN_PORT") === undefined
         ? undefined
         : number("port", "CAIRN_PORT", { min: 0, max: 65_535, otherwise: 0 }),
+    // Beside a gateway at its usual place, and out of the way of any other.
+    s3Port: number("s3-port", "CAIRN_S3_PORT", {
+      ...{ min: 0, max: 65_535 },
+      otherwise: text("port", "CAIRN_PORT") === undefined ? defaultS3Port : 0,
+    }),
     nodes,
     copies,
     allowNetwork: values["allow-network"] === true,
@@ -85,6 +93,7 @@ function parse(argv: readonly string[]) {
         data: one,
         host: one,
         port: one,
+        "s3-port": one,
         nodes: one,
         copies: one,
         metadata: one,

@@ -22,7 +22,8 @@ export async function serverCommand(argv: readonly string[]): Promise<number> {
     const ready = await runRole(config, { name: role ?? "", logFolder: places.logs(data), logLevel: options.logLevel });
     if (ready.accessToken !== undefined)
       await writeClientProfile(data, { url: localUrl(ready.url), token: ready.accessToken });
-    process.stdout.write(`${role} ready  ${ready.url}${ready.name === role ? "" : `  (${ready.name})`}\n`);
+    const s3 = ready.s3 ? `  S3 ${ready.s3.url}` : "";
+    process.stdout.write(`${role} ready  ${ready.url}${ready.name === role ? "" : `  (${ready.name})`}${s3}\n`);
     return await forever();
   } catch (error) {
     process.stderr.write(`${describeFailure(error)}\n`);
@@ -31,12 +32,13 @@ export async function serverCommand(argv: readonly string[]): Promise<number> {
 }
 
 async function roleConfig(role: string | undefined, options: CommandOptions, data: string): Promise<RoleConfig> {
-  const { host, port = defaultPort, copies, join: joinToken } = options;
+  const { host, port = defaultPort, s3Port, copies, join: joinToken } = options;
   switch (role) {
     case "metadata": {
       const owner = { token: (await readClientProfile(data))?.token };
       const { settings } = options;
-      return { role, folder: places.metadata(data), host, port, copies, owner, wantJoinToken: false, settings };
+      const place = { folder: places.metadata(data), host, port, s3Port };
+      return { role, ...place, copies, owner, wantJoinToken: false, settings };
     }
     case "node": {
       const folder = join(data, "node");
@@ -57,7 +59,7 @@ async function roleConfig(role: string | undefined, options: CommandOptions, dat
       };
     }
     case "gateway":
-      return { role, folder: join(data, "gateway"), host, port, metadataUrl: metadataUrl(options), joinToken };
+      return { role, folder: join(data, "gateway"), host, port, s3Port, metadataUrl: metadataUrl(options), joinToken };
     default:
       throw new StorageError("invalid", "start server", `there is no role '${role ?? ""}'`, {
         hint: "Roles: metadata, node, gateway.",

@@ -55,6 +55,7 @@ function welcome(
     `  nodes  ${cluster.nodes.join(", ")} · ${copies} ${copies === 1 ? "copy" : "copies"} of every chunk`,
     `  data   ${shortPath(data)}`,
     `  API    ${url}/api/v1/openapi.json`,
+    `  S3     ${cluster.s3Url}  (keys: npx cairn s3 key create)`,
     "  stop   Ctrl-C",
     "",
     "Try in another terminal:",

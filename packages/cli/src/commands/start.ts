@@ -8,6 +8,7 @@ export interface ServerOptions {
   readonly data?: string;
   readonly host?: string;
   readonly port?: number;
+  readonly s3Port?: number;
   readonly nodes?: number;
   readonly copies?: number;
   readonly metadata?: string;
@@ -26,6 +27,7 @@ export function addStartCommand(program: Command, act: Act): void {
     .command("start")
     .description("Bring up a whole cluster on this machine, until Ctrl-C.")
     .option("--port <port>", "port of REST (default: 7070; 0: any free one)", portValue)
+    .option("--s3-port <port>", "port of S3 (default: 7071; 0: any free one, as with a --port of your own)", portValue)
     .option("--nodes <count>", "storage nodes (default: 3)", countValue)
     .option("--copies <count>", "copies of every chunk (default: 2)", countValue);
   addSettingOptions(command);
@@ -34,7 +36,7 @@ export function addStartCommand(program: Command, act: Act): void {
     ["cairn start", "a metadata server and three storage nodes"],
     ["cairn start --nodes 5 --copies 3", "more of everything"],
     ["cairn start --repair-delay 2s --set repair.rate=200MiB", "thresholds from the start on"],
-    ["cairn start --data ./second --port 7071", "a second cluster beside it"],
+    ["cairn start --data ./second --port 7170", "a second cluster beside it"],
   ]);
   act(command, async (context: CommandContext, options: ServerOptions) => {
     const { startCommand } = await import("@cairn/server");
@@ -74,6 +76,7 @@ export function serverArguments(options: ServerOptions): readonly string[] {
     ["data", options.data],
     ["host", options.host],
     ["port", options.port],
+    ["s3-port", options.s3Port],
     ["nodes", options.nodes],
     ["copies", options.copies],
     ["metadata", options.metadata],

@@ -1,4 +1,4 @@
-import type { Entry, EntryAddress, ReadPlan, VersionId } from "@cairn/protocol";
+import type { Entry, EntryAddress, ObjectAttributes, ReadPlan, VersionId } from "@cairn/protocol";
 import type { DriveEnv } from "../drive-env.ts";
 import { abortable } from "../nodes/deadline.ts";
 import { NodeBoard } from "../nodes/node-board.ts";
@@ -25,6 +25,8 @@ export interface ReadRequest extends TransferControl {
 /** A file being read. */
 export interface OpenFile {
   readonly entry: Entry;
+  /** Of a version that came through an object API. */
+  readonly attributes: ObjectAttributes | undefined;
   /** Bytes [offset, offset + length) of the file, as `bytes` will give them. */
   readonly offset: number;
   readonly length: number;
@@ -52,9 +54,10 @@ export class DriveReader {
   async open(address: EntryAddress, request: ReadRequest = {}): Promise<OpenFile> {
     const { offset = 0, signal, onProgress } = request;
     const plan = await this.#plan(address, request);
-    const { entry } = plan;
+    const { entry, attributes } = plan;
     const length = Math.min(request.length ?? entry.size, entry.size - offset);
-    return { entry, offset, length, bytes: new FileRead(this.#path, { plan, offset, length, signal, onProgress }) };
+    const bytes = new FileRead(this.#path, { plan, offset, length, signal, onProgress });
+    return { entry, attributes, offset, length, bytes };
   }
 
   /** Reads every chunk of a file on every one of its copies and tells each copy's state, in order of the file. */

@@ -1,8 +1,10 @@
-import type { CommitResult, CommitTarget } from "@cairn/protocol";
+import type { CommitResult, CommitTarget, DriveId, FinishedPart, UploadId } from "@cairn/protocol";
 import type { DriveEnv } from "../drive-env.ts";
 import type { DriveServices } from "../services.ts";
-import type { WriteControl, WriteSource } from "../transfer.ts";
+import type { PartWriteControl, WriteControl, WriteSource } from "../transfer.ts";
 import { FileWrite } from "./file-write.ts";
+import { ObjectPartWrite } from "./object-part-write.ts";
+import { SourceWrite } from "./source-write.ts";
 import { WritePath } from "./write-path.ts";
 
 const windowBytesDefault = 67_108_864;
@@ -29,7 +31,21 @@ export class DriveWriter implements AsyncDisposable {
    * sent again and the source cannot be read twice; invalid when the source does not have its `size`; cancelled.
    */
   write(target: CommitTarget, source: WriteSource, control: WriteControl = {}): Promise<CommitResult> {
-    return new FileWrite(this.#path, target, source, control).run();
+    const sink = new FileWrite(this.#path, target, control);
+    return new SourceWrite({ path: this.#path, drive: this.#path.drive(target.drive), sink }, source, control).run();
+  }
+
+  /**
+   * Writes one part of an object, 1 … objectPartsMax, in place of an earlier one of its number. Answers when its bytes are
+   * synced on every copy and the part is noted. Throws as `write`, and not-found when the upload is not there.
+   */
+  writePart(
+    to: { readonly drive: DriveId; readonly upload: UploadId; readonly number: number },
+    source: WriteSource,
+    control: PartWriteControl,
+  ): Promise<FinishedPart> {
+    const sink = new ObjectPartWrite(this.#path, to.upload, { ...control, number: to.number });
+    return new SourceWrite({ path: this.#path, drive: this.#path.drive(to.drive), sink }, source, control).run();
   }
 
   /** Closes the leases; writes under way fail. */

@@ -3,8 +3,10 @@ import {
   type CommitResult,
   type CommitTarget,
   type CommittedChunk,
+  type FinishedPart,
   isKind,
   type LeaseId,
+  type ObjectAttributes,
   type UploadId,
   type UploadPart,
 } from "@cairn/protocol";
@@ -35,6 +37,11 @@ export class UploadSession {
     return new UploadSession(path, upload.id, signal);
   }
 
+  /** A session that is known to be there; what it holds is not looked at. */
+  static of(path: WritePath, id: UploadId, signal: AbortSignal): UploadSession {
+    return new UploadSession(path, id, signal);
+  }
+
   /** Goes on with a session; undefined when it is gone. */
   static async resume(path: WritePath, id: UploadId, signal: AbortSignal): Promise<UploadSession | undefined> {
     const session = new UploadSession(path, id, signal);
@@ -58,14 +65,23 @@ export class UploadSession {
     }
   }
 
-  async putPart(lease: LeaseId, part: number, chunks: readonly CommittedChunk[]): Promise<void> {
+  async putPart(
+    lease: LeaseId,
+    part: number,
+    chunks: readonly CommittedChunk[],
+    finished?: FinishedPart,
+  ): Promise<void> {
     const commit = this.#path.committer.newCommitId();
-    const request = { commit, lease, upload: this.id, part, chunks };
+    const request = { commit, lease, upload: this.id, part, chunks, finished };
     await asking(this.#path, this.#signal, () => this.#path.metadata.putPart(request));
   }
 
-  complete(size: number, commit: CommitId = this.#path.committer.newCommitId()): Promise<CommitResult> {
-    return asking(this.#path, this.#signal, () => this.#path.metadata.completeUpload(commit, this.id, size));
+  complete(
+    size: number,
+    { commit = this.#path.committer.newCommitId(), attributes }: Completion,
+  ): Promise<CommitResult> {
+    const { metadata } = this.#path;
+    return asking(this.#path, this.#signal, () => metadata.completeUpload(commit, this.id, size, attributes));
   }
 
   /** Drops what was stored. A session that cannot be dropped now runs out by itself. */
@@ -84,6 +100,11 @@ export class UploadSession {
     this.#stored = page.items;
     this.#cursor = page.cursor;
   }
+}
+
+interface Completion {
+  readonly commit: CommitId | undefined;
+  readonly attributes: ObjectAttributes | undefined;
 }
 
 function asking<Result>(path: WritePath, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {

@@ -26,6 +26,8 @@ export async function* pacedBody(body: Readable, clock: Clock): AsyncGenerator<U
     throw pace.tooSlow ?? error;
   } finally {
     pace.end();
+    // As long as the iterator listens nothing else can read: what is left could not be read away behind a refusal.
+    await pieces.return?.();
   }
 }
 

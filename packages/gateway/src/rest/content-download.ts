@@ -3,10 +3,10 @@ import type { OpenFile } from "@cairn/drive";
 import { type Entry, type EntryAddress, isKind, StorageError, type VersionId } from "@cairn/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
+import { parseByteRange } from "../http/byte-range.ts";
 import { abortWhenGone } from "../http/client-gone.ts";
-import { checkReadConditions, ifRangeHolds } from "./content-conditions.ts";
+import { checkReadConditions, ifRangeHolds } from "../http/content-conditions.ts";
 import { contentDisposition } from "./content-disposition.ts";
-import { parseByteRange } from "./content-range.ts";
 
 /** A client that takes nothing for so long is gone; a player that pauses asks again for what it misses. */
 const takeNothingMs = 120_000;

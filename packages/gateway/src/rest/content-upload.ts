@@ -4,8 +4,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
 import { pacedBody } from "../http/body-pace.ts";
 import { abortWhenGone } from "../http/client-gone.ts";
+import { parseEntityTags } from "../http/content-conditions.ts";
 import { sendContinue } from "../http/expect-continue.ts";
-import { parseEntityTags } from "./content-conditions.ts";
 import { quoted } from "./content-download.ts";
 import { entryResource } from "./resources.ts";
 

@@ -62,7 +62,7 @@ export class Commits {
     if (replay) return replay.result;
     await this.#intake.checkLeases(tx, plan.leases);
     const tree = treeOf(this.#store, tx);
-    const target = await planTarget(tree, request.target, etag);
+    const target = await planTarget(tree, request.target, { etag, drives: this.#store.drives });
     const stale = await this.#intake.check(tx, plan, target.folder.drive.copies);
     let result: CommitResult;
     if (target.does === "nothing") {
@@ -73,7 +73,7 @@ export class Commits {
       const version = bytesOfId(tx.newVersionId());
       const manifest = await writeManifest(tx, version, taken);
       const content = { target: request.target, etag, size: plan.size, chunks: entriesOf(taken), manifest, version };
-      result = await writeVersion(tx, tree, target, content);
+      result = await writeVersion(tx, { tree, drives: this.#store.drives }, target, content);
     }
     await tx.remember(request.commit, commitOperation, result);
     return result;

@@ -1,12 +1,21 @@
-import { type CommitTarget, StorageError } from "@cairn/protocol";
+import { type CommitTarget, objectTag, StorageError } from "@cairn/protocol";
+import type { DriveRecord, DriveTable } from "../namespace/drive-table.ts";
 import { type EntryRow, fileKind, spellEtag } from "../namespace/entry-row.ts";
 import { claimName, type NameClaim, nameTaken } from "../namespace/name-claim.ts";
 import { nameBytes, withSlash } from "../namespace/names.ts";
-import type { Folder, Tree } from "../namespace/tree.ts";
+import { checkKey } from "../namespace/object-key.ts";
+import { findKey } from "../namespace/object-lookup.ts";
+import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
 
 /** What a commit will do to the namespace. */
 export type TargetPlan =
-  | { readonly does: "create"; readonly folder: Folder; readonly claim: NameClaim }
+  | {
+      readonly does: "create";
+      readonly folder: Folder;
+      /** Names of folders that are made below `folder` first, each in the one before. */
+      readonly missing: readonly string[];
+      readonly claim: NameClaim;
+    }
   | { readonly does: "add-version"; readonly folder: Folder; readonly file: EntryRow }
   | { readonly does: "nothing"; readonly folder: Folder; readonly file: EntryRow };
 
@@ -15,7 +24,8 @@ const contentTypeCharactersMax = 255;
 
 /** Checks what a target says without looking at the namespace. Throws invalid. */
 export function checkTarget(target: CommitTarget): void {
-  nameBytes(target.name);
+  if (target.key === undefined) nameBytes(target.name);
+  else checkKey(target.key);
   const { modifiedAt, contentType } = target;
   if (modifiedAt !== undefined && !Number.isSafeInteger(modifiedAt)) {
     throw new StorageError("invalid", operation, `modification time ${modifiedAt}`, {
@@ -37,7 +47,12 @@ function badContentType(contentType: string): StorageError {
  * Decides what becomes of a content at its target. Equal content under `version` or `replace` changes nothing. Reads only.
  * Throws not-found (folder), precondition-failed (ifMatch), conflict (name), invalid (name, drive).
  */
-export async function planTarget(tree: Tree, target: CommitTarget, etag: Uint8Array | undefined): Promise<TargetPlan> {
+export async function planTarget(
+  tree: Tree,
+  target: CommitTarget,
+  { etag, drives }: { readonly etag: Uint8Array | undefined; readonly drives: DriveTable },
+): Promise<TargetPlan> {
+  if (target.key !== undefined) return planObject(tree, await drives.byId(tree.sql, target.drive), target.key, target);
   const folder = await tree.liveFolder(target.parent, operation);
   if (folder.drive.id !== target.drive) {
     throw new StorageError("invalid", operation, `folder ${target.parent} is not in drive ${target.drive}`);
@@ -56,7 +71,20 @@ export async function planTarget(tree: Tree, target: CommitTarget, etag: Uint8Ar
   }
   const onConflict = target.onConflict === "version" ? "fail" : target.onConflict;
   const wish = { folder, name: target.name, kind: "file" as const, onConflict, operation, occupants: rows };
-  return { does: "create", folder, claim: await claimName(tree, wish) };
+  return { does: "create", folder, missing: [], claim: await claimName(tree, wish) };
+}
+
+/** An object stands where its key says, whatever else has the name: equal content is a new version too. */
+async function planObject(tree: Tree, drive: DriveRecord, key: string, { ifTag }: CommitTarget): Promise<TargetPlan> {
+  const { folder, missing, name, sortName, file } = await findKey(tree, drive, key);
+  if (ifTag !== undefined && (file ? objectTag(childEntry(file, folder)) : null) !== ifTag) {
+    throw new StorageError("precondition-failed", operation, key.slice(0, 200), {
+      hint: file ? "The object was changed meanwhile, or is there already." : "There is no such object.",
+      details: { missing: file === undefined },
+    });
+  }
+  if (file) return { does: "add-version", folder, file };
+  return { does: "create", folder, missing, claim: { name, sortName, replaced: undefined } };
 }
 
 /** ifMatch names the etag that the file of the target's name must have; null: there must be no such file. */

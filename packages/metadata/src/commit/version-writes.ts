@@ -1,7 +1,10 @@
 import { bytesOfId, type CommitResult, type CommitTarget, type Entry } from "@cairn/protocol";
+import type { DriveTable } from "../namespace/drive-table.ts";
 import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
-import { insertEntry, moveToTrash } from "../namespace/entry-writes.ts";
-import { childEntry, type Tree } from "../namespace/tree.ts";
+import { insertEntry, moveToTrash, newFolderRow } from "../namespace/entry-writes.ts";
+import { folderBytes } from "../namespace/object-key.ts";
+import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
+import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import type { TargetPlan } from "./target.ts";
 
@@ -19,12 +22,16 @@ export interface NewContent {
 /** Makes the version visible: entry, version, counters, change. */
 export async function writeVersion(
   tx: Transaction,
-  tree: Tree,
+  { tree, drives }: { readonly tree: Tree; readonly drives: DriveTable },
   plan: Exclude<TargetPlan, { does: "nothing" }>,
   content: NewContent,
 ): Promise<CommitResult> {
   const entry =
     plan.does === "create" ? await createFile(tx, tree, plan, content) : await addVersion(tx, plan, content);
+  const keepsOld = content.target.key === undefined || plan.folder.drive.versioning === "enabled";
+  if (plan.does === "add-version" && !keepsOld) {
+    await new Reclaimer(tx, drives, reclaimBudget).olderVersions(plan.file, content.version);
+  }
   tx.addUsage(plan.folder.drive.scope, {
     bytes: content.size,
     versions: 1,
@@ -46,7 +53,8 @@ async function createFile(
   plan: Extract<TargetPlan, { does: "create" }>,
   content: NewContent,
 ): Promise<Entry> {
-  const { folder, claim } = plan;
+  const { claim } = plan;
+  const folder = await makeFolders(tx, tree, plan.folder, plan.missing);
   if (claim.replaced) await moveToTrash(tx, tree, claim.replaced, folder);
   const row: EntryRow = {
     ...contentColumns(content, tx.now),
@@ -66,6 +74,20 @@ async function createFile(
   return childEntry(row, folder);
 }
 
+/** Folders on the way of an object's key; they go with the last that is in them. */
+async function makeFolders(tx: Transaction, tree: Tree, deepest: Folder, missing: readonly string[]): Promise<Folder> {
+  let folder = deepest;
+  for (const name of missing) {
+    const id = tx.newEntryId();
+    const row = newFolderRow(bytesOfId(id), folder, folderBytes(name), tx.now);
+    await insertEntry(tx, row, { implicit: true });
+    tx.addUsage(folder.drive.scope, { folders: 1 });
+    tx.addChange({ operation: "create", entry: id, parent: folder.id, name });
+    folder = tree.addFolder(row.id, folder, name);
+  }
+  return folder;
+}
+
 async function addVersion(
   tx: Transaction,
   plan: Extract<TargetPlan, { does: "add-version" }>,
@@ -79,11 +101,13 @@ async function addVersion(
   await insertVersion(tx, file.id, (last?.last ?? 0) + 1, content);
   const row: EntryRow = { ...file, ...contentColumns(content, tx.now) };
   await tx.run(
-    `UPDATE entry SET current_version = ?, size = ?, chunks = ?, etag = ?, content_type = ?, modified_at = ? WHERE id = ?`,
+    `UPDATE entry SET current_version = ?, size = ?, chunks = ?, etag = ?, tag = ?, content_type = ?, modified_at = ?
+     WHERE id = ?`,
     row.current_version,
     row.size,
     row.chunks,
     row.etag,
+    row.tag,
     row.content_type,
     row.modified_at,
     row.id,
@@ -94,12 +118,13 @@ async function addVersion(
 function contentColumns(
   content: NewContent,
   now: number,
-): Pick<EntryRow, "current_version" | "size" | "chunks" | "etag" | "content_type" | "modified_at"> {
+): Pick<EntryRow, "current_version" | "size" | "chunks" | "etag" | "tag" | "content_type" | "modified_at"> {
   return {
     current_version: content.version,
     size: content.size,
     chunks: content.chunks,
     etag: content.etag,
+    tag: content.target.attributes?.tag ?? null,
     content_type: content.target.contentType ?? null,
     modified_at: content.target.modifiedAt ?? now,
   };
@@ -107,8 +132,8 @@ function contentColumns(
 
 async function insertVersion(tx: Transaction, entry: Uint8Array, sequence: number, content: NewContent): Promise<void> {
   await tx.run(
-    `INSERT INTO version (id, entry, sequence, state, size, chunks, etag, created_at, content_type, modified_at, manifest)
-     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO version (id, entry, sequence, state, size, chunks, etag, created_at, content_type, modified_at, meta, manifest)
+     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
     content.version,
     entry,
     sequence,
@@ -118,6 +143,7 @@ async function insertVersion(tx: Transaction, entry: Uint8Array, sequence: numbe
     tx.now,
     content.target.contentType ?? null,
     content.target.modifiedAt ?? tx.now,
+    content.target.attributes ? JSON.stringify(content.target.attributes) : null,
     content.manifest,
   );
 }

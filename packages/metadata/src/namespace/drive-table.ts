@@ -1,5 +1,13 @@
 import type { Sql } from "@cairn/env";
-import { type Drive, type DriveId, type EntryId, idFromBytes, StorageError, toHex } from "@cairn/protocol";
+import {
+  type Drive,
+  type DriveId,
+  type EntryId,
+  idFromBytes,
+  StorageError,
+  toHex,
+  type Versioning,
+} from "@cairn/protocol";
 import { type ByteKey, keyOf } from "../sql/byte-key.ts";
 
 /** A drive with the spellings that statements need. */
@@ -13,6 +21,7 @@ export interface DriveRecord extends Drive {
   /** Names the drive's counters in the table usage. */
   readonly scope: string;
   readonly createdAt: number;
+  readonly versioning: Versioning;
 }
 
 interface DriveRow {
@@ -23,9 +32,10 @@ interface DriveRow {
   readonly chunk_bytes: number;
   readonly copies: number;
   readonly created_at: number;
+  readonly versioning: Versioning;
 }
 
-/** The drives, kept in memory: there are few, they are never removed, and their roots never change. */
+/** The drives, kept in memory: there are few, and they seldom change. */
 export class DriveTable {
   readonly #byKey = new Map<ByteKey, DriveRecord>();
   readonly #byId = new Map<DriveId, DriveRecord>();
@@ -48,10 +58,16 @@ export class DriveTable {
     return drive;
   }
 
+  /** A drive was changed or removed. */
+  forget(): void {
+    this.#byKey.clear();
+    this.#byId.clear();
+  }
+
   /** All drives, oldest first. */
   async all(sql: Sql): Promise<readonly DriveRecord[]> {
     const rows = await sql.all<DriveRow>(
-      "SELECT id, name, root, trash, chunk_bytes, copies, created_at FROM drive ORDER BY created_at, id",
+      "SELECT id, name, root, trash, chunk_bytes, copies, created_at, versioning FROM drive ORDER BY created_at, id",
     );
     const drives = rows.map(toRecord);
     for (const drive of drives) {
@@ -77,5 +93,6 @@ function toRecord(row: DriveRow): DriveRecord {
     trashKey: keyOf(row.trash),
     scope: toHex(row.id),
     createdAt: row.created_at,
+    versioning: row.versioning,
   };
 }

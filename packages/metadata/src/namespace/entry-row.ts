@@ -12,6 +12,7 @@ export interface EntryRow {
   readonly size: number;
   readonly chunks: number;
   readonly etag: Uint8Array | null;
+  readonly tag: string | null;
   readonly content_type: string | null;
   readonly created_at: number;
   readonly modified_at: number;
@@ -22,7 +23,7 @@ export interface EntryRow {
 }
 
 export const entryColumns: string =
-  "id, drive, parent, sort_name, kind, current_version, size, chunks, etag, content_type, created_at, modified_at, " +
+  "id, drive, parent, sort_name, kind, current_version, size, chunks, etag, tag, content_type, created_at, modified_at, " +
   "trashed_at, original_parent, original_name, original_path";
 
 /** What it takes to show an entry whose folder is known: listings leave the other columns out. */
@@ -35,6 +36,7 @@ export type ChildRow = Pick<
   | "size"
   | "chunks"
   | "etag"
+  | "tag"
   | "content_type"
   | "created_at"
   | "modified_at"
@@ -51,7 +53,7 @@ export interface PackedChildRow extends Omit<ChildRow, "id" | "sort_name" | "cur
  */
 export const packedChildColumns: string =
   "lower(hex(id) || '.' || hex(sort_name) || '.' || coalesce(hex(current_version), '') || '.' || coalesce(hex(etag), '')) " +
-  "AS packed, kind, size, chunks, content_type, created_at, modified_at";
+  "AS packed, kind, size, chunks, tag, content_type, created_at, modified_at";
 
 export function unpackChild({ packed, ...row }: PackedChildRow): ChildRow {
   const [id = "", name = "", version = "", etag = ""] = packed.split(".");
@@ -102,6 +104,7 @@ export function toEntry(row: ChildRow, place: Place): Entry {
     contentType: row.content_type ?? undefined,
     version: row.current_version ? idFromBytes("v_", row.current_version) : undefined,
     etag: row.etag ? spellEtag(row.etag) : undefined,
+    ...(row.tag === null ? {} : { tag: row.tag }),
     copies: place.drive.copies,
     chunks: row.chunks,
     trashedAt: place.trashedAt,

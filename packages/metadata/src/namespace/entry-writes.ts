@@ -15,6 +15,7 @@ export function newFolderRow(id: Uint8Array, folder: Folder, sortName: Uint8Arra
     size: 0,
     chunks: 0,
     etag: null,
+    tag: null,
     content_type: null,
     created_at: now,
     modified_at: now,
@@ -25,20 +26,26 @@ export function newFolderRow(id: Uint8Array, folder: Folder, sortName: Uint8Arra
   };
 }
 
-/** Adds the row of an entry that is not in the trash. */
-export async function insertEntry(tx: Transaction, row: EntryRow): Promise<void> {
+/** Adds the row of an entry that is not in the trash. `implicit`: a folder that goes when nothing is left in it. */
+export async function insertEntry(
+  tx: Transaction,
+  row: EntryRow,
+  { implicit = false }: { implicit?: boolean } = {},
+): Promise<void> {
   await tx.run(
-    `INSERT INTO entry (id, drive, parent, sort_name, kind, implicit, current_version, size, chunks, etag, content_type,
-     created_at, modified_at) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO entry (id, drive, parent, sort_name, kind, implicit, current_version, size, chunks, etag, tag, content_type,
+     created_at, modified_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     row.id,
     row.drive,
     row.parent,
     row.sort_name,
     row.kind,
+    implicit ? 1 : 0,
     row.current_version,
     row.size,
     row.chunks,
     row.etag,
+    row.tag,
     row.content_type,
     row.created_at,
     row.modified_at,

@@ -59,6 +59,7 @@ export class Reclaimer {
         upload.id,
       );
       if (!part) {
+        await this.#tx.run("DELETE FROM object_part WHERE upload = ?", upload.id);
         await this.#tx.run("DELETE FROM upload WHERE id = ?", upload.id);
         return true;
       }
@@ -76,6 +77,20 @@ export class Reclaimer {
     );
     if (row) await this.detached(row);
     return row !== undefined;
+  }
+
+  /** Drops the versions of a file that are older than this one; those for which there is no room now are doomed. */
+  async olderVersions(file: EntryRow, newest: Uint8Array): Promise<void> {
+    const { scope } = await this.#drives.byBytes(this.#tx.sql, file.drive);
+    const versions = await this.#tx.all<VersionRow>(
+      `SELECT ${versionColumns} FROM version WHERE entry = ? AND state = 0 AND id <> ? ORDER BY sequence LIMIT ${rowsAtOnce}`,
+      file.id,
+      newest,
+    );
+    for (const version of versions) {
+      if (this.#left <= 0) await this.#keepCursor(version, 0);
+      else await this.#version(version, scope);
+    }
   }
 
   /** Deletes a detached entry and what hangs below, as far as the budget goes. */

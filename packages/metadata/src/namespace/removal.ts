@@ -75,7 +75,7 @@ async function emptyStep(
 }
 
 /** Takes an entry out of the tree: from now on nothing finds it, nor what is below. */
-async function detach(tx: Transaction, row: EntryRow, drive: DriveRecord): Promise<void> {
+export async function detach(tx: Transaction, row: EntryRow, drive: DriveRecord): Promise<void> {
   await tx.run("UPDATE entry SET parent = NULL, sort_name = id, trashed_at = NULL WHERE id = ?", row.id);
   await tx.run("INSERT INTO detached (entry) VALUES (?)", row.id);
   if (row.trashed_at !== null) tx.addUsage(drive.scope, { trashed: -1 });

@@ -3,6 +3,7 @@ import { bytesOfId, type Entry, type EntryAddress, idFromBytes, idRange, Storage
 import type { DriveTable } from "./drive-table.ts";
 import { type EntryRow, entryColumns, folderKind } from "./entry-row.ts";
 import { nameBytes, parsePath, withSlash } from "./names.ts";
+import { objectOf } from "./object-lookup.ts";
 import type { Folder, Tree } from "./tree.ts";
 
 /** An entry with its row. */
@@ -23,6 +24,7 @@ export async function resolve(tree: Tree, drives: DriveTable, address: EntryAddr
   if ("id" in address) return byId(tree, address.id, bytesOfId(address.id));
   const drive = await drives.byId(tree.sql, address.drive);
   if ("idPrefix" in address) return byPrefix(tree, drive.idBytes, address.idPrefix);
+  if ("key" in address) return objectOf(tree, drive, address.key);
   const root = await tree.folder(drive.rootBytes);
   if (!root) throw new StorageError("corrupt", "find entry", `the root of drive ${drive.name} is not there`);
   return byPath(tree, root, address.path);

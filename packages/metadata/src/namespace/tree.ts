@@ -95,7 +95,12 @@ export class Tree {
     return folder;
   }
 
-  /** Tells of a folder that this transaction has just made. */
+  /** A folder that was looked up before. */
+  known(id: Uint8Array): Folder | undefined {
+    return this.#folders.get(keyOf(id));
+  }
+
+  /** Tells of a folder that this transaction has just made, or found below one that it knows. */
   addFolder(bytes: Uint8Array, parent: Folder, name: string): Folder {
     return this.#keep(parent.drive, { bytes, parent, prefix: `${parent.prefix}/${name}`, trashedAt: parent.trashedAt });
   }

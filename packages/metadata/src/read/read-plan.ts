@@ -9,6 +9,7 @@ import {
   type GroupView,
   limits,
   type ManifestPage,
+  type ObjectAttributes,
   type Outcome,
   type PlanRequest,
   type ReadPlan,
@@ -27,6 +28,7 @@ interface VersionRow {
   readonly etag: Uint8Array;
   readonly content_type: string | null;
   readonly modified_at: number;
+  readonly meta: string | null;
   readonly manifest: Uint8Array | null;
 }
 
@@ -42,11 +44,11 @@ export class ReadPlanner {
 
   /** `version` absent: the current one. Throws not-found, range (at or behind the end), invalid (a folder), conflict. */
   async plan(address: EntryAddress, version: VersionId | undefined, offset: number): Promise<ReadPlan> {
-    const { entry, page } = await readManifest(this.#store, { address, version, offset });
+    const { entry, attributes, page } = await readManifest(this.#store, { address, version, offset });
     const ids = new Set<GroupId>();
     for (const chunk of page.entries) ids.add(chunk.group);
     const groups: readonly GroupView[] = ids.size === 0 ? [] : await this.#groups.views([...ids]);
-    return { entry, page, groups };
+    return { entry, ...(attributes ? { attributes } : {}), page, groups };
   }
 
   /** Several plans in one call, each with its own outcome. Throws too-large, invalid. */
@@ -72,7 +74,7 @@ export class ReadPlanner {
 export function readManifest(
   store: Store,
   at: { readonly address: EntryAddress; readonly version?: VersionId | undefined; readonly offset: number },
-): Promise<{ readonly entry: Entry; readonly page: ManifestPage }> {
+): Promise<Omit<ReadPlan, "groups">> {
   return readTree(store, async (tree, sql) => {
     const found = await resolve(tree, store.drives, at.address);
     const { row, entry } = await versionOf(sql, found, at.version);
@@ -80,8 +82,12 @@ export function readManifest(
     const page = row.manifest
       ? { firstChunk: 0, firstByte: 0, entries: decodeManifest(row.manifest) }
       : await pageAt(sql, entry, at.offset);
-    return { entry, page };
+    return { entry, attributes: attributesOf(row), page };
   });
+}
+
+function attributesOf({ meta }: VersionRow): ObjectAttributes | undefined {
+  return meta === null ? undefined : (JSON.parse(meta) as ObjectAttributes);
 }
 
 async function versionOf(
@@ -94,7 +100,7 @@ async function versionOf(
     throw new StorageError("invalid", "read file", `${found.entry.path} is a folder`, { hint: "Name a file." });
   }
   const row = await sql.get<VersionRow>(
-    `SELECT size, chunks, etag, content_type, modified_at, manifest FROM version
+    `SELECT size, chunks, etag, content_type, modified_at, meta, manifest FROM version
      WHERE id = ? AND entry = ? AND state = 0`,
     wanted,
     found.row.id,
@@ -107,6 +113,7 @@ async function versionOf(
     size: row.size,
     chunks: row.chunks,
     etag: spellEtag(row.etag),
+    tag: attributesOf(row)?.tag,
     contentType: row.content_type ?? undefined,
     modifiedAt: row.modified_at,
   };

@@ -5,7 +5,8 @@ import { openSqlite } from "@cairn/env-node";
 import { SeededRandom, VirtualClock } from "@cairn/simulator";
 import { expect, test } from "vitest";
 import { failureOf } from "../service/testing/test-cluster.ts";
-import { migrate, usageShards } from "./migrate.ts";
+import { usageShards } from "./make-drive.ts";
+import { migrate } from "./migrate.ts";
 import { migrations } from "./schema.ts";
 
 const options = { copies: 3, chunkBytes: 65_536 };

@@ -1,5 +1,6 @@
 import type { Clock, Random, Sql, SqlDatabase } from "@cairn/env";
-import { bytesOfId, newId, StorageError, toHex } from "@cairn/protocol";
+import { StorageError, toHex } from "@cairn/protocol";
+import { makeDrive } from "./make-drive.ts";
 import { migrations } from "./schema.ts";
 
 /** The engine's word for a byte string. */
@@ -12,9 +13,6 @@ export interface MigrateOptions {
   readonly copies: number;
   readonly chunkBytes: number;
 }
-
-/** Counters of one drive are spread over so many rows. */
-export const usageShards = 16;
 
 /**
  * Brings a database to this version's schema and makes the cluster and its drive `main` if they are not there; all of it
@@ -29,7 +27,8 @@ export async function migrate(
     await applyMigrations(sql, options.blob ?? "BLOB");
     await makeCluster(sql, world.clock, world.random);
     const drive = await sql.get("SELECT id FROM drive LIMIT 1");
-    if (!drive) await makeDrive(sql, world, { name: "main", copies: options.copies, chunkBytes: options.chunkBytes });
+    const { copies, chunkBytes } = options;
+    if (!drive) await makeDrive(sql, world, { name: "main", copies, chunkBytes, versioning: "enabled" });
   });
 }
 
@@ -61,43 +60,4 @@ async function setClusterValue(sql: Sql, name: string, value: string): Promise<v
     name,
     value,
   );
-}
-
-async function makeDrive(
-  sql: Sql,
-  world: { readonly clock: Clock; readonly random: Random },
-  drive: { readonly name: string; readonly copies: number; readonly chunkBytes: number },
-): Promise<void> {
-  const now = world.clock.now();
-  const id = bytesOfId(newId("dr_", now, world.random.bytes(10)));
-  const root = bytesOfId(newId("f_", now, world.random.bytes(10)));
-  const trash = bytesOfId(newId("f_", now, world.random.bytes(10)));
-  for (const folder of [root, trash]) {
-    await sql.run(
-      `INSERT INTO entry (id, drive, sort_name, kind, implicit, size, chunks, created_at, modified_at)
-       VALUES (?, ?, ?, 1, 0, 0, 0, ?, ?)`,
-      folder,
-      id,
-      new Uint8Array(0),
-      now,
-      now,
-    );
-  }
-  await sql.run(
-    "INSERT INTO drive (id, name, root, trash, chunk_bytes, copies, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    id,
-    drive.name,
-    root,
-    trash,
-    drive.chunkBytes,
-    drive.copies,
-    now,
-  );
-  for (let shard = 0; shard < usageShards; shard++) {
-    await sql.run(
-      "INSERT INTO usage (scope, shard, bytes, files, folders, trashed, versions) VALUES (?, ?, 0, 0, 0, 0, 0)",
-      toHex(id),
-      shard,
-    );
-  }
 }

@@ -151,4 +151,26 @@ export const migrations: readonly (readonly string[])[] = [
     // How many copies each chunk of the group was written with: `copies` may be raised later. Null: as many as `copies`.
     `ALTER TABLE grp ADD COLUMN copies_written BIGINT`,
   ],
+  [
+    // The ETag under which an object API wrote the current version; null: it came another way. What else such an API keeps
+    // with a version stands in version.meta as JSON.
+    `ALTER TABLE entry ADD COLUMN tag TEXT`,
+    // off: overwriting and removing objects drops what was there; enabled: versions and the trash keep it.
+    `ALTER TABLE drive ADD COLUMN versioning TEXT NOT NULL DEFAULT 'enabled'`,
+    // Uploads of objects, to be listed in the order of their keys. Null: of a file.
+    `ALTER TABLE upload ADD COLUMN drive {blob}`,
+    `ALTER TABLE upload ADD COLUMN object_key {blob}`,
+    `CREATE INDEX upload_by_key ON upload (drive, object_key, id) WHERE object_key IS NOT NULL`,
+    // Which runs of chunks in upload_part make a part of an object: \`runs\` of them from \`first\` on. One that is put again
+    // is written beside the old one first.
+    `CREATE TABLE object_part (
+       upload {blob} NOT NULL REFERENCES upload(id), number BIGINT NOT NULL, first BIGINT NOT NULL, runs BIGINT NOT NULL,
+       size BIGINT NOT NULL, tag TEXT NOT NULL, checksum TEXT, modified_at BIGINT NOT NULL, PRIMARY KEY (upload, number))`,
+    // What object APIs keep with a bucket, such as its tags; JSON.
+    `CREATE TABLE drive_document (drive {blob} NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (drive, name))`,
+    // Their secrets are derived from the cluster's key and stand nowhere.
+    `CREATE TABLE access_key (
+       id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, drives TEXT, created_at BIGINT NOT NULL,
+       expires_at BIGINT, revoked_at BIGINT)`,
+  ],
 ];

@@ -1,6 +1,6 @@
 import type { Clock, CrashPoint, Metrics, Random, Sql, SqlDatabase } from "@cairn/env";
 import { failed, limits, type Outcome, StorageError, succeeded, unwrap } from "@cairn/protocol";
-import { usageShards } from "./migrate.ts";
+import { usageShards } from "./make-drive.ts";
 import { Transaction } from "./transaction.ts";
 
 /**

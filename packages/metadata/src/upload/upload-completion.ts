@@ -6,6 +6,7 @@ import {
   decodeManifest,
   limits,
   type ManifestEntry,
+  type ObjectAttributes,
   StorageError,
   type UploadId,
 } from "@cairn/protocol";
@@ -17,6 +18,7 @@ import { writeVersion } from "../commit/version-writes.ts";
 import { childEntry } from "../namespace/tree.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
+import { type ObjectPartRow, objectPartColumns } from "./object-parts.ts";
 import { findUpload, type UploadRow } from "./upload-row.ts";
 
 /** Parts read in one statement. */
@@ -51,13 +53,36 @@ export class UploadCompletion {
   }
 
   /** Throws not-found, conflict (parts missing, name), invalid (size), precondition-failed. */
-  async complete(commit: CommitId, id: UploadId, size: number): Promise<CommitResult> {
-    for (let attempt = 1; ; attempt++) {
-      const whole = await this.#look(commit, id);
-      if ("replay" in whole) return whole.replay;
+  complete(commit: CommitId, id: UploadId, { size, attributes }: CompletedFile): Promise<CommitResult> {
+    const check = (whole: Whole): void => {
       if (whole.size !== size) throw wrongSize(id, whole.size, size);
+    };
+    return this.#complete(commit, id, { check, parts: undefined, attributes });
+  }
+
+  /** Makes these parts of an object, in this order, the object. Throws conflict (details.part: not there, or another). */
+  completeObject(
+    commit: CommitId,
+    id: UploadId,
+    object: { readonly parts: readonly ChosenPart[]; readonly attributes: ObjectAttributes },
+  ): Promise<CommitResult> {
+    return this.#complete(commit, id, { check: () => undefined, ...object });
+  }
+
+  async #complete(
+    commit: CommitId,
+    id: UploadId,
+    { check, parts, attributes }: Completed & { readonly check: (whole: Whole) => void },
+  ): Promise<CommitResult> {
+    for (let attempt = 1; ; attempt++) {
+      const whole = await this.#look(commit, id, parts);
+      if ("replay" in whole) return whole.replay;
+      check(whole);
       const weight = 16 + Math.ceil(whole.chunks / limits.manifestPageEntriesMax) * 8;
-      const result = await this.#store.queue.submit((tx) => this.#run(tx, commit, whole), weight);
+      const result = await this.#store.queue.submit(
+        (tx) => this.#run(tx, commit, { ...whole, parts, attributes }),
+        weight,
+      );
       if (result !== "changed") return result;
       if (attempt === attemptsMax) {
         throw new StorageError("conflict", "complete upload", `parts of ${id} are still being put`, {
@@ -68,7 +93,11 @@ export class UploadCompletion {
   }
 
   /** Adds up the parts on a snapshot, outside of the write transaction: hashing a million chunks takes a while. */
-  #look(commit: CommitId, id: UploadId): Promise<Whole | { readonly replay: CommitResult }> {
+  #look(
+    commit: CommitId,
+    id: UploadId,
+    chosen: readonly ChosenPart[] | undefined,
+  ): Promise<Whole | { readonly replay: CommitResult }> {
     return this.#store.database.read(async (sql) => {
       const replay = await replayOf(sql, commit);
       if (replay) return { replay };
@@ -77,7 +106,7 @@ export class UploadCompletion {
       let run: ManifestEntry[] = [];
       let size = 0;
       let chunks = 0;
-      for await (const row of partsOf(sql, upload)) {
+      for await (const row of runsOf(sql, upload, chosen)) {
         size += row.size;
         chunks += row.chunks;
         run.push(...decodeManifest(row.manifest));
@@ -91,14 +120,15 @@ export class UploadCompletion {
     });
   }
 
-  async #run(tx: Transaction, commit: CommitId, whole: Whole): Promise<CommitResult | "changed"> {
+  async #run(tx: Transaction, commit: CommitId, whole: Whole & Completed): Promise<CommitResult | "changed"> {
     const replay = await tx.replayOf<CommitResult>(commit, commitOperation);
     if (replay) return replay.result;
-    const { upload } = whole;
+    const { upload, parts, attributes } = whole;
+    const aim = attributes ? { ...upload.target, attributes } : upload.target;
     const now = await findUpload(tx.sql, upload.id, "complete upload");
     if (now.revision !== upload.revision) return "changed";
     const tree = treeOf(this.#store, tx);
-    const target = await planTarget(tree, upload.target, whole.etag);
+    const target = await planTarget(tree, aim, { etag: whole.etag, drives: this.#store.drives });
     let result: CommitResult;
     if (target.does === "nothing") {
       await tx.run("UPDATE upload SET state = 1 WHERE id = ?", upload.bytes);
@@ -106,15 +136,77 @@ export class UploadCompletion {
     } else {
       const version = bytesOfId(tx.newVersionId());
       const manifest = new ManifestWriter(tx, version);
-      for await (const row of partsOf(tx.sql, upload)) await manifest.add(row.manifest);
+      for await (const row of runsOf(tx.sql, upload, parts)) await manifest.add(row.manifest);
       const { etag, size, chunks } = whole;
-      const content = { target: upload.target, etag, size, chunks, manifest: await manifest.finish(), version };
-      result = await writeVersion(tx, tree, target, content);
-      await tx.run("DELETE FROM upload_part WHERE upload = ?", upload.bytes);
-      await tx.run("DELETE FROM upload WHERE id = ?", upload.bytes);
+      const content = { target: aim, etag, size, chunks, manifest: await manifest.finish(), version };
+      result = await writeVersion(tx, { tree, drives: this.#store.drives }, target, content);
+      if (parts) await this.#letGo(tx, upload, parts);
+      else {
+        await tx.run("DELETE FROM upload_part WHERE upload = ?", upload.bytes);
+        await tx.run("DELETE FROM upload WHERE id = ?", upload.bytes);
+      }
     }
     await tx.remember(commit, commitOperation, result);
     return result;
+  }
+
+  /** The runs of the parts pass over to the version; what else was put is given back with the upload. */
+  async #letGo(tx: Transaction, upload: UploadRow, chosen: readonly ChosenPart[]): Promise<void> {
+    for (const { number } of chosen) {
+      await tx.run(
+        `DELETE FROM upload_part WHERE upload = ? AND part BETWEEN
+           (SELECT first FROM object_part WHERE upload = ? AND number = ?) AND
+           (SELECT first + runs - 1 FROM object_part WHERE upload = ? AND number = ?)`,
+        upload.bytes,
+        upload.bytes,
+        number,
+        upload.bytes,
+        number,
+      );
+    }
+    await tx.run("DELETE FROM object_part WHERE upload = ?", upload.bytes);
+    await tx.run("UPDATE upload SET state = 1 WHERE id = ?", upload.bytes);
+  }
+}
+
+/** What a session is to become. */
+interface Completed {
+  /** Of an object; undefined: all parts of a file. */
+  readonly parts: readonly ChosenPart[] | undefined;
+  readonly attributes: ObjectAttributes | undefined;
+}
+
+/** A file whose parts are all there. */
+export interface CompletedFile {
+  readonly size: number;
+  readonly attributes?: ObjectAttributes | undefined;
+}
+
+/** A part of an object as whoever completes it names it. */
+export interface ChosenPart {
+  readonly number: number;
+  readonly tag: string;
+}
+
+function runsOf(sql: Sql, upload: UploadRow, chosen: readonly ChosenPart[] | undefined): AsyncGenerator<PartRow> {
+  return chosen === undefined ? partsOf(sql, upload) : chosenRuns(sql, upload, chosen);
+}
+
+/** The runs of these parts in their order. Throws conflict when a part is not there, or is another one. */
+async function* chosenRuns(sql: Sql, upload: UploadRow, chosen: readonly ChosenPart[]): AsyncGenerator<PartRow> {
+  for (const { number, tag } of chosen) {
+    const part = await sql.get<ObjectPartRow>(
+      `SELECT ${objectPartColumns} FROM object_part WHERE upload = ? AND number = ?`,
+      upload.bytes,
+      number,
+    );
+    if (part?.tag !== tag) throw partMissing(upload, number);
+    yield* await sql.all<PartRow>(
+      "SELECT part, size, chunks, manifest FROM upload_part WHERE upload = ? AND part BETWEEN ? AND ? ORDER BY part",
+      upload.bytes,
+      part.first,
+      part.first + part.runs - 1,
+    );
   }
 }
 

@@ -10,18 +10,25 @@ export interface UploadRow {
   readonly bytes: Uint8Array;
   readonly target: CommitTarget;
   readonly revision: number;
+  readonly createdAt: number;
 }
 
 /** Throws not-found unless the session is there and open. */
 export async function findUpload(sql: Sql, id: UploadId, operation: string): Promise<UploadRow> {
   const bytes = bytesOfId(id);
-  const row = await sql.get<{ target: string; revision: number }>(
-    "SELECT target, revision FROM upload WHERE id = ? AND state = ?",
+  const row = await sql.get<{ target: string; revision: number; created_at: number }>(
+    "SELECT target, revision, created_at FROM upload WHERE id = ? AND state = ?",
     bytes,
     openState,
   );
   if (!row) throw uploadMissing(id, operation);
-  return { id, bytes, target: JSON.parse(row.target) as CommitTarget, revision: row.revision };
+  return {
+    id,
+    bytes,
+    target: JSON.parse(row.target) as CommitTarget,
+    revision: row.revision,
+    createdAt: row.created_at,
+  };
 }
 
 /** The error for a session that is not there any more. */

@@ -7,6 +7,7 @@ import {
   idFromBytes,
   limits,
   newId,
+  type ObjectAttributes,
   type Page,
   type PageRequest,
   type PartRequest,
@@ -14,6 +15,7 @@ import {
   type Upload,
   type UploadId,
   type UploadPart,
+  utf8,
 } from "@cairn/protocol";
 import type { ChunkIntake } from "../commit/chunk-intake.ts";
 import { countChunks, giveBack } from "../commit/chunk-ledger.ts";
@@ -23,7 +25,8 @@ import { checkTarget, planTarget } from "../commit/target.ts";
 import { decodeCursor, encodeCursor, pageSizeOf } from "../sql/page-cursor.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
-import { UploadCompletion } from "./upload-completion.ts";
+import { checkFinished, finishPart } from "./object-parts.ts";
+import { type ChosenPart, UploadCompletion } from "./upload-completion.ts";
 import { findUpload, openState, type UploadRow, uploadMissing } from "./upload-row.ts";
 
 const createOperation = "create upload";
@@ -58,14 +61,17 @@ export class Uploads {
     return await this.#store.queue.submit(async (tx) => {
       const replay = await tx.replayOf<Upload>(commit, createOperation);
       if (replay) return replay.result;
-      await planTarget(treeOf(this.#store, tx), target, undefined);
+      await planTarget(treeOf(this.#store, tx), target, { etag: undefined, drives: this.#store.drives });
       const id = newId("up_", tx.now, this.#store.random.bytes(10));
       await tx.run(
-        "INSERT INTO upload (id, target, state, revision, created_at, touched_at) VALUES (?, ?, 0, 0, ?, ?)",
+        `INSERT INTO upload (id, target, state, revision, created_at, touched_at, drive, object_key)
+         VALUES (?, ?, 0, 0, ?, ?, ?, ?)`,
         bytesOfId(id),
         JSON.stringify(target),
         tx.now,
         tx.now,
+        bytesOfId(target.drive),
+        target.key === undefined ? null : utf8(target.key),
       );
       const upload = { id, target, createdAt: tx.now };
       await tx.remember(commit, createOperation, upload);
@@ -75,12 +81,11 @@ export class Uploads {
 
   /** Durable like a commit. Throws not-found (upload), stale, chunk-gone, invalid, unauthenticated. */
   async putPart(request: PartRequest): Promise<void> {
-    const { part } = request;
-    if (!Number.isSafeInteger(part) || part < 0 || part >= limits.uploadPartsMax) {
-      throw new StorageError("invalid", partOperation, `part ${part}`, {
-        hint: `Parts are numbered from 0 to ${limits.uploadPartsMax - 1}.`,
-      });
+    const { part, finished } = request;
+    if (!Number.isSafeInteger(part) || part < 0) {
+      throw new StorageError("invalid", partOperation, `part ${part}`, { hint: "Parts are numbered from 0 on." });
     }
+    if (finished) checkFinished(request.part, finished);
     const plan = planChunks(request.chunks, request.lease);
     const etag = await etagOf(this.#store.hasher, request.chunks);
     await this.#store.queue.submit((tx) => this.#putPart(tx, request, { plan, etag }), 4 + 2 * plan.uses.length);
@@ -93,6 +98,11 @@ export class Uploads {
   ): Promise<void> {
     if (await tx.replayOf(request.commit, partOperation)) return;
     const upload = await findUpload(tx.sql, request.upload, partOperation);
+    if (upload.target.key === undefined && request.part >= limits.uploadPartsMax) {
+      throw new StorageError("invalid", partOperation, `part ${request.part}`, {
+        hint: `The last part of a file is number ${limits.uploadPartsMax - 1}.`,
+      });
+    }
     await this.#intake.checkLeases(tx, plan.leases);
     const drive = await this.#store.drives.byId(tx.sql, upload.target.drive);
     const stale = await this.#intake.check(tx, plan, drive.copies);
@@ -115,6 +125,7 @@ export class Uploads {
       plan.chunks.length,
       manifest,
     );
+    if (request.finished) await finishPart(tx, upload, request.part, request.finished);
     await touchUpload(tx, upload);
     await tx.remember(request.commit, partOperation, null);
   }
@@ -144,8 +155,22 @@ export class Uploads {
     });
   }
 
-  complete(commit: CommitId, upload: UploadId, size: number): Promise<CommitResult> {
-    return this.#completion.complete(commit, upload, size);
+  complete(
+    commit: CommitId,
+    upload: UploadId,
+    size: number,
+    attributes?: ObjectAttributes | undefined,
+  ): Promise<CommitResult> {
+    return this.#completion.complete(commit, upload, { size, attributes });
+  }
+
+  /** See ObjectService.completeObject. */
+  completeObject(
+    commit: CommitId,
+    upload: UploadId,
+    object: { readonly parts: readonly ChosenPart[]; readonly attributes: ObjectAttributes },
+  ): Promise<CommitResult> {
+    return this.#completion.completeObject(commit, upload, object);
   }
 
   /** Gives up a session; its references are given back afterwards. One that is not there is given up already. */

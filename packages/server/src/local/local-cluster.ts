@@ -18,6 +18,7 @@ export interface LocalClusterOptions {
   readonly data: string;
   readonly host: string;
   readonly port: number;
+  readonly s3Port: number;
   readonly nodes: number;
   readonly copies: number;
   readonly logLevel: ProcessOptions["logLevel"];
@@ -28,6 +29,8 @@ export interface LocalClusterOptions {
 /** A metadata server with its gateway and storage nodes, each a process of its own, on this machine. */
 export interface LocalCluster extends AsyncDisposable {
   readonly profile: ClientProfile;
+  /** The S3 door. */
+  readonly s3Url: string;
   readonly nodes: readonly string[];
   /** Ends everything at once. */
   abandon(): void;
@@ -78,6 +81,7 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
   const running = undo.move();
   return {
     profile,
+    s3Url: localUrl(ready.s3?.url ?? url),
     nodes: names.filter((_name, index) => started[index]),
     abandon: () => {
       for (const process of processes) process.abandon();
@@ -88,7 +92,7 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
 
 function metadataProcess(
   env: Env,
-  { data, host, port, copies, logLevel, settings }: LocalClusterOptions,
+  { data, host, port, s3Port, copies, logLevel, settings }: LocalClusterOptions,
   wants: { ownerToken: string | undefined; wantJoinToken: boolean },
 ): SupervisedProcess {
   const options = { name: "metadata", logFolder: places.logs(data), logLevel };
@@ -100,6 +104,7 @@ function metadataProcess(
       folder: places.metadata(data),
       host,
       port: last?.port ?? port,
+      s3Port: last?.s3?.port ?? s3Port,
       copies,
       // A restart in the middle of a run has nobody to hand tokens to, and thresholds may have been changed since.
       owner: last === undefined ? { token: wants.ownerToken } : undefined,

@@ -9,6 +9,7 @@ import { version } from "../version.ts";
 import { driveParts } from "./drive-parts.ts";
 import { dataPathMount } from "./metadata-mounts.ts";
 import type { GatewayRoleConfig, RunningRole } from "./role-config.ts";
+import { openS3Door } from "./s3-door.ts";
 
 /** A gateway of its own, on any machine that reaches the metadata server. */
 export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<RunningRole> {
@@ -20,6 +21,7 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
   const operations = remoteOperations({ ...remote, base: `${config.metadataUrl}/cluster/v1/operations` });
   const { reader, writer } = driveParts(env, metadata, "gateway");
   undo.use(writer);
+  const s3 = undo.use(await openS3Door(env, metadata, { reader, writer, host: config.host, port: config.s3Port }));
   const gateway = undo.use(
     await startGateway({
       env,
@@ -32,11 +34,12 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
       version,
       openMetrics: isLoopback(config.host),
       rememberPrincipalsMs: 1000,
+      s3: { url: s3.url, region: s3.region },
     }),
   );
   const running = undo.move();
   return {
-    ready: { url: gateway.url, port: gateway.port, name: "gateway" },
+    ready: { url: gateway.url, port: gateway.port, name: "gateway", s3 },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
 }

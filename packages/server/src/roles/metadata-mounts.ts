@@ -9,11 +9,10 @@ import {
   StorageError,
 } from "@cairn/protocol";
 import {
-  clusterMethods,
   dataPathMethods,
   type MethodList,
   membershipMethods,
-  namespaceMethods,
+  metadataMethods,
   operationsMethods,
   serveMethods,
 } from "@cairn/remote";
@@ -50,7 +49,6 @@ interface ClusterServices {
 /** What gateways and storage nodes ask of the metadata server, below /cluster/v1. */
 export function clusterMounts({ metadata, membership, operations, access }: ClusterServices, log: Log): MethodMount[] {
   const own = (): "own" => "own";
-  const all: MethodList<MetadataService> = { ...dataPathMethods, ...namespaceMethods, ...clusterMethods };
   const metadataBase = "/cluster/v1/metadata";
   const operationsBase = "/cluster/v1/operations";
   const membershipBase = "/cluster/v1/membership";
@@ -67,7 +65,7 @@ export function clusterMounts({ metadata, membership, operations, access }: Clus
       base: metadataBase,
       scopeOf: own,
       pool: "cluster",
-      handler: serveMethods(metadata, all, {
+      handler: serveMethods(metadata, metadataMethods, {
         base: metadataBase,
         log,
         authorise,

@@ -13,6 +13,7 @@ import { version } from "../version.ts";
 import { driveParts } from "./drive-parts.ts";
 import { clusterMounts, dataPathMount } from "./metadata-mounts.ts";
 import type { MetadataRoleConfig, RunningRole } from "./role-config.ts";
+import { openS3Door } from "./s3-door.ts";
 
 const databaseFile = "metadata.sqlite";
 const keysFile = "keys.json";
@@ -43,6 +44,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   if (config.settings && Object.keys(config.settings).length > 0) await operations.changeSettings(config.settings);
   const { reader, writer } = driveParts(env, metadata, "gateway");
   undo.use(writer);
+  const s3 = undo.use(await openS3Door(env, metadata, { reader, writer, host: config.host, port: config.s3Port }));
   const gateway = undo.use(
     await startGateway({
       env,
@@ -54,6 +56,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
       listen: { host: config.host, port: config.port },
       version,
       openMetrics: isLoopback(config.host),
+      s3: { url: s3.url, region: s3.region },
     }),
   );
   const accessToken = config.owner && (await newOwnerToken(opened, config.owner.token));
@@ -63,7 +66,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   env.log.info({ url: gateway.url, cluster: keys.cluster }, "metadata server is ready");
   const running = undo.move();
   return {
-    ready: { url: gateway.url, port: gateway.port, name: "metadata", accessToken, joinToken },
+    ready: { url: gateway.url, port: gateway.port, name: "metadata", accessToken, joinToken, s3 },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
 }

@@ -7,7 +7,12 @@ interface ListenConfig {
   readonly port: number;
 }
 
-export interface MetadataRoleConfig extends ListenConfig {
+interface S3Config {
+  /** Port of the S3 door; 0: any free one. */
+  readonly s3Port: number;
+}
+
+export interface MetadataRoleConfig extends ListenConfig, S3Config {
   readonly role: "metadata";
   /** Folder of the database and the keys. */
   readonly folder: string;
@@ -35,7 +40,7 @@ export interface NodeRoleConfig extends ListenConfig {
   readonly advertisedHost?: string | undefined;
 }
 
-export interface GatewayRoleConfig extends ListenConfig {
+export interface GatewayRoleConfig extends ListenConfig, S3Config {
   readonly role: "gateway";
   /** Folder of the gateway's credential. */
   readonly folder: string;
@@ -51,6 +56,8 @@ export interface RoleReady {
   /** For the machine's owner: made when the one that was known opens nothing. */
   readonly accessToken?: string | undefined;
   readonly joinToken?: string | undefined;
+  /** The S3 door, of a process that has one. */
+  readonly s3?: { readonly url: string; readonly port: number } | undefined;
 }
 
 /** A process in its role. */

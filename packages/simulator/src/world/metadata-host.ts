@@ -1,16 +1,7 @@
 import type { Env, HttpHandler, SqlDatabase } from "@cairn/env";
 import { openSqlite } from "@cairn/env-node";
 import { type MetadataKeys, newMetadataKeys, type OpenMetadata, openMetadata } from "@cairn/metadata";
-import type { MetadataService } from "@cairn/protocol";
-import {
-  clusterMethods,
-  dataPathMethods,
-  type MethodList,
-  membershipMethods,
-  namespaceMethods,
-  nodeCommandsAt,
-  serveMethods,
-} from "@cairn/remote";
+import { membershipMethods, metadataMethods, nodeCommandsAt, serveMethods } from "@cairn/remote";
 import type { Machine } from "./machine.ts";
 import { type DatabaseFaults, ProcessDatabase } from "./process-database.ts";
 
@@ -86,8 +77,7 @@ export class MetadataHost {
 
 function handlerOf({ metadata, membership }: OpenMetadata, { log }: Env): HttpHandler {
   const authorise = async (): Promise<void> => undefined;
-  const all: MethodList<MetadataService> = { ...dataPathMethods, ...namespaceMethods, ...clusterMethods };
-  const forMetadata = serveMethods(metadata, all, { base: metadataBase, authorise, log });
+  const forMetadata = serveMethods(metadata, metadataMethods, { base: metadataBase, authorise, log });
   const forNodes = serveMethods(membership, membershipMethods, { base: membershipBase, authorise, log });
   return (request) => (request.target.startsWith(membershipBase) ? forNodes(request) : forMetadata(request));
 }

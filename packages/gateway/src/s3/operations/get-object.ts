@@ -1,0 +1,148 @@
+import type { OpenFile } from "@cairn/drive";
+import { type EntryAddress, isKind, objectTag, type VersionId } from "@cairn/protocol";
+import { parseByteRange } from "../../http/byte-range.ts";
+import { checkReadConditions, ifRangeHolds } from "../../http/content-conditions.ts";
+import { headersOf } from "../object-headers.ts";
+import { header, type ObjectCall } from "../s3-call.ts";
+import { S3Error } from "../s3-error.ts";
+import type { S3Reply } from "../s3-reply.ts";
+import { versionHeader } from "./account-operations.ts";
+import { checksumHeaders } from "./put-object.ts";
+
+/** Query parameters that change what a read answers, and the headers that they change. */
+const overrides: Readonly<Record<string, string>> = {
+  "response-cache-control": "cache-control",
+  "response-content-disposition": "content-disposition",
+  "response-content-encoding": "content-encoding",
+  "response-content-language": "content-language",
+  "response-content-type": "content-type",
+  "response-expires": "expires",
+};
+
+/** GetObject and HeadObject. */
+export async function getObject(call: ObjectCall): Promise<S3Reply> {
+  const { bucket, request, options, signal } = call;
+  const address: EntryAddress = { drive: bucket.drive, key: call.key };
+  const whole = await open(call, address, { version: versionOf(call), signal });
+  const { entry, attributes } = whole;
+  const tag = objectTag({ ...entry, ...(attributes ? { tag: attributes.tag } : {}) });
+  const headers: Record<string, string | number> = {
+    ...headersOf(attributes, { ...entry, tag }),
+    ...versionHeader(bucket, entry.version),
+  };
+  const verdict = checkReadConditions(unquotedConditions(request.headers), { etag: tag, modifiedAt: entry.modifiedAt });
+  if (verdict === "not-modified") return { status: 304, headers };
+  if (verdict === "failed") throw new S3Error("PreconditionFailed");
+  for (const [name, to] of Object.entries(overrides)) {
+    const value = request.query.get(name);
+    if (value !== undefined) headers[to] = checkedOverride(name, value);
+  }
+  const range = wantedRange(call, whole, tag);
+  // A checksum is that of the whole object.
+  if (!range && header(call, "x-amz-checksum-mode")?.toUpperCase() === "ENABLED")
+    Object.assign(headers, checksumHeaders(attributes?.checksum));
+  if (attributes?.parts && range?.part !== undefined) headers["x-amz-mp-parts-count"] = attributes.parts.length;
+  if (!range) return await answer(call, { status: 200, headers, file: whole });
+  const { offset, length } = range;
+  headers["content-range"] = `bytes ${offset}-${offset + length - 1}/${entry.size}`;
+  const file = await options.reader.open({ id: entry.id }, { version: entry.version, offset, length, signal });
+  return await answer(call, { status: 206, headers, file });
+}
+
+async function answer(
+  { request }: ObjectCall,
+  { status, headers, file }: { status: number; headers: Record<string, string | number>; file: OpenFile },
+): Promise<S3Reply> {
+  headers["content-length"] = file.length;
+  if (request.method === "HEAD") return { status, headers };
+  return { status, headers, body: await started(file.bytes) };
+}
+
+/** What fails before the first bytes are there is still an answer, and not a broken connection. */
+async function started(bytes: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const rest = async function* (): AsyncGenerator<Uint8Array> {
+    if (first.done) return;
+    yield first.value;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  };
+  return rest();
+}
+
+/** Throws NoSuchKey, NoSuchVersion. */
+export async function open(
+  call: ObjectCall,
+  address: EntryAddress,
+  request: Parameters<ObjectCall["options"]["reader"]["open"]>[1] & { readonly version: VersionId | undefined },
+): Promise<OpenFile> {
+  try {
+    return await call.options.reader.open(address, request);
+  } catch (error) {
+    if (!isKind(error, "not-found")) throw error;
+    const { version } = request;
+    if (version === undefined) throw new S3Error("NoSuchKey", undefined, { Key: call.key });
+    throw new S3Error("NoSuchVersion", undefined, { Key: call.key, VersionId: version });
+  }
+}
+
+/** The version that the query names. Throws InvalidArgument. */
+export function versionOf(call: ObjectCall): VersionId | undefined {
+  return versionId(call.request.query.get("versionId"));
+}
+
+export function versionId(text: string | undefined): VersionId | undefined {
+  if (text === undefined) return undefined;
+  if (/^v_[0-9a-z]{26}$/.test(text)) return text as VersionId;
+  throw new S3Error("InvalidArgument", "Invalid version id specified", {
+    ArgumentName: "versionId",
+    ArgumentValue: text.slice(0, 100),
+  });
+}
+
+/** Throws InvalidRange, InvalidPartNumber. */
+function wantedRange(
+  call: ObjectCall,
+  { entry: { size }, attributes }: OpenFile,
+  etag: string,
+): { readonly offset: number; readonly length: number; readonly part?: number } | undefined {
+  const { query, headers } = call.request;
+  const part = query.get("partNumber");
+  if (part !== undefined) {
+    if (headers["range"] !== undefined) throw new S3Error("InvalidRequest", "Range and partNumber exclude each other.");
+    return partRange(part, attributes?.parts ?? [size]);
+  }
+  const text = ifRangeHolds(headers["if-range"], { etag, modifiedAt: 0 }) ? headers["range"] : undefined;
+  try {
+    return parseByteRange(text, size);
+  } catch (error) {
+    if (!isKind(error, "range")) throw error;
+    throw new S3Error("InvalidRange", undefined, { RangeRequested: text ?? "", ActualObjectSize: String(size) });
+  }
+}
+
+function partRange(
+  text: string,
+  parts: readonly number[],
+): { offset: number; length: number; part: number } | undefined {
+  const part = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(part >= 1 && part <= 10_000))
+    throw new S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
+  const length = parts[part - 1];
+  if (length === undefined) throw new S3Error("InvalidPartNumber");
+  const offset = parts.slice(0, part - 1).reduce((sum, size) => sum + size, 0);
+  return length === 0 ? undefined : { offset, length, part };
+}
+
+/** S3 takes entity tags without quotes too. */
+function unquotedConditions(headers: ObjectCall["request"]["headers"]): Record<string, string | undefined> {
+  const quoted = (text: string | undefined): string | undefined =>
+    text === undefined || text.trim() === "*" || text.includes('"') ? text : `"${text.trim()}"`;
+  return { ...headers, "if-match": quoted(headers["if-match"]), "if-none-match": quoted(headers["if-none-match"]) };
+}
+
+function checkedOverride(name: string, value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: just these are what a header cannot carry
+  if (!/[\x00-\x1f\x7f]|[^\x00-\xff]/.test(value)) return value;
+  throw new S3Error("InvalidArgument", `The value of ${name} is not valid.`, { ArgumentName: name });
+}

@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Buckets } from "./buckets.ts";
+import { DigestPool } from "./checksum/digest-pool.ts";
+import { requireRight, S3Keys } from "./s3-access.ts";
+import { S3Authentication } from "./s3-authentication.ts";
+import type { S3Call } from "./s3-call.ts";
+import { S3Error } from "./s3-error.ts";
+import type { S3Options } from "./s3-options.ts";
+import type { S3Reply } from "./s3-reply.ts";
+import { readRequest } from "./s3-request.ts";
+import { routeOf, type S3Route } from "./s3-routes.ts";
+
+/** Lets a request in and hands it to its operation. */
+export class S3Handler implements AsyncDisposable {
+  readonly #options: S3Options;
+  readonly #buckets: Buckets;
+  readonly #authentication: S3Authentication;
+  readonly #digests = new DigestPool();
+
+  constructor(options: S3Options) {
+    const { env, metadata } = options;
+    this.#options = options;
+    this.#buckets = new Buckets(env.clock, metadata);
+    this.#authentication = new S3Authentication(options, new S3Keys(env.clock, metadata));
+  }
+
+  /** Throws S3Errors and StorageErrors. */
+  async handle(raw: IncomingMessage, response: ServerResponse, id: string): Promise<S3Reply> {
+    const request = readRequest(raw, id, this.#options.domains);
+    const { accessKey, body } = await this.#authentication.admit(request, response);
+    const route = routeOf(request);
+    if (!route) throw notThere(request.method);
+    requireRight(accessKey, route.right, route.needs === "account" ? accessKey.drives?.[0] : request.bucket);
+    const call: S3Call = {
+      ...{ request, options: this.#options, accessKey, body, signal: goneSignal(response) },
+      ...{ buckets: this.#buckets, digests: this.#digests },
+    };
+    return await this.#run(route, call);
+  }
+
+  async #run(route: S3Route, call: S3Call): Promise<S3Reply> {
+    const { bucket: name = "", key = "" } = call.request;
+    if (route.needs === "account") return await route.run(call);
+    if (route.needs === "name") return await route.run(call, name);
+    const bucket = await this.#buckets.find(name);
+    if (route.needs === "bucket") return await route.run({ ...call, bucket });
+    return await route.run({ ...call, bucket, key });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#digests[Symbol.asyncDispose]();
+  }
+}
+
+function notThere(method: string): S3Error {
+  const known = ["GET", "HEAD", "PUT", "POST", "DELETE"].includes(method);
+  return known ? new S3Error("NotImplemented") : new S3Error("MethodNotAllowed");
+}
+
+/** Aborts when the client goes away before it has its answer. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}

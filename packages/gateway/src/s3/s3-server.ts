@@ -1,0 +1,170 @@
+import { randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { limits, StorageError } from "@cairn/protocol";
+import { Connections } from "../http/connections.ts";
+import { refusalOf } from "./refusal.ts";
+import { S3Error } from "./s3-error.ts";
+import { S3Handler } from "./s3-handler.ts";
+import type { S3Options } from "./s3-options.ts";
+import type { S3Reply } from "./s3-reply.ts";
+import { writeError } from "./xml/error-document.ts";
+
+/** How long requests under way may still take when the door closes. */
+const drainMs = 10_000;
+/** Bytes of an unread body that are worth reading to keep the connection. */
+const drainBytesMax = 64 * 1024;
+const requestsMax = 512;
+/** A client that takes nothing for so long is gone. */
+const takeNothingMs = 120_000;
+
+/** The S3 door: a server of its own that translates and nothing else. */
+export interface S3Server extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly region: string;
+}
+
+/** Starts to listen. Throws conflict when the port is taken. Disposing finishes what is under way, for ten seconds at most. */
+export async function startS3(options: S3Options): Promise<S3Server> {
+  const handler = new S3Handler(options);
+  const door = new Door(options, handler);
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: 5000,
+      maxHeaderSize: limits.headerBytesMax,
+      highWaterMark: 256 * 1024,
+      noDelay: true,
+    },
+    (request, response) => void door.serve(request, response),
+  );
+  // Whoever waits to be asked for the body is looked at first.
+  server.on(
+    "checkContinue",
+    (request: IncomingMessage, response: ServerResponse) => void door.serve(request, response),
+  );
+  server.requestTimeout = 0;
+  server.maxConnections = limits.connectionsMax;
+  const connections = new Connections(server);
+  await listen(server, options.listen);
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    url: `http://${address.includes(":") ? `[${address}]` : address}:${port}`,
+    port,
+    region: options.region,
+    [Symbol.asyncDispose]: async () => {
+      door.stopping = true;
+      const closed = new Promise((resolve) => server.close(resolve));
+      const timer = connections.end(options.env.clock, drainMs);
+      await closed;
+      timer.cancel();
+      await handler[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Requests of one server, and what all their answers have in common. */
+class Door {
+  readonly #options: S3Options;
+  readonly #handler: S3Handler;
+  stopping = false;
+  #underWay = 0;
+
+  constructor(options: S3Options, handler: S3Handler) {
+    this.#options = options;
+    this.#handler = handler;
+  }
+
+  /** Never throws. */
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const id = randomBytes(8).toString("hex").toUpperCase();
+    this.#underWay++;
+    try {
+      await this.#send(request, response, { id, reply: await this.#answer(request, response, id) });
+    } catch (err) {
+      // The answer has begun: only a broken connection tells the client that it is not whole.
+      if (!response.destroyed) this.#options.env.log.warn({ err, request: id }, "an answer broke off in its middle");
+      response.destroy();
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, id: string): Promise<S3Reply> {
+    try {
+      if (this.stopping || this.#underWay > requestsMax) throw new S3Error("SlowDown");
+      return await this.#handler.handle(request, response, id);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal.code === "InternalError")
+        this.#options.env.log.error({ err: error, request: id, target: request.url?.slice(0, 200) }, "request failed");
+      return errorReply(refusal, request, id);
+    }
+  }
+
+  async #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { id, reply }: { readonly id: string; readonly reply: S3Reply },
+  ): Promise<void> {
+    const { status, headers, body } = reply;
+    const unread = unreadBytes(request);
+    // What is left of a refused body is either short enough to read, or the connection ends.
+    if (this.stopping || unread > drainBytesMax) response.shouldKeepAlive = false;
+    for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined) response.setHeader(name, value);
+    response.setHeader("x-amz-request-id", id);
+    response.setHeader("server", "Cairn");
+    response.statusCode = status;
+    const bodyless = request.method === "HEAD" || status === 204 || status === 304;
+    if (body === undefined || typeof body === "string" || bodyless) {
+      const bytes = typeof body === "string" ? Buffer.from(body) : Buffer.alloc(0);
+      if (status !== 204 && status !== 304 && !response.hasHeader("content-length"))
+        response.setHeader("content-length", bytes.length);
+      response.end(bodyless ? undefined : bytes);
+      if (!request.complete) request.resume();
+      return;
+    }
+    response.setTimeout(takeNothingMs, () => response.destroy());
+    await pipeline(Readable.from(body, { objectMode: false, highWaterMark: 1 }), response);
+  }
+}
+
+function errorReply(error: S3Error, request: IncomingMessage, id: string): S3Reply {
+  const resource = (request.url ?? "/").split("?")[0] ?? "/";
+  return {
+    status: error.status,
+    headers: {
+      "content-type": "application/xml",
+      ...(error.status === 503 ? { "retry-after": 1 } : {}),
+      ...(error.details["Region"] === undefined ? {} : { "x-amz-bucket-region": error.details["Region"] }),
+    },
+    body: writeError(error, { resource, requestId: id, hostId: "cairn" }),
+  };
+}
+
+/** Upper bound of what is still to come of a body. */
+function unreadBytes(request: IncomingMessage): number {
+  if (request.complete) return 0;
+  if (request.headers["transfer-encoding"] !== undefined) return Number.POSITIVE_INFINITY;
+  return Number(request.headers["content-length"] ?? 0);
+}
+
+function listen(server: Server, { host, port }: S3Options["listen"]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Stays for good: a connection that cannot be accepted must not end the process.
+    server.on("error", (cause: NodeJS.ErrnoException) => {
+      const taken = cause.code === "EADDRINUSE";
+      reject(
+        new StorageError(taken ? "conflict" : "invalid", "listen", `${host}:${port}`, {
+          cause,
+          hint: taken ? `Another program uses port ${port}. Choose another with --s3-port.` : "Check the address.",
+        }),
+      );
+    });
+    server.listen(port, host, () => resolve());
+  });
+}

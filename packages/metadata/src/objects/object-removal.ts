@@ -1,0 +1,118 @@
+import {
+  type CommitId,
+  type DriveId,
+  failed,
+  isKind,
+  limits,
+  type ObjectRemoval,
+  type Outcome,
+  objectTag,
+  type RemovedObject,
+  StorageError,
+  succeeded,
+} from "@cairn/protocol";
+import type { DriveRecord } from "../namespace/drive-table.ts";
+import type { EntryRow } from "../namespace/entry-row.ts";
+import { moveToTrash } from "../namespace/entry-writes.ts";
+import { findKey } from "../namespace/object-lookup.ts";
+import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
+import { detach } from "../namespace/removal.ts";
+import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
+import { type Store, treeOf } from "../sql/store.ts";
+import type { Transaction } from "../sql/transaction.ts";
+
+const operation = "remove objects";
+const removed: RemovedObject = { removed: true, trashed: false };
+const trashed: RemovedObject = { removed: true, trashed: true };
+const absent: RemovedObject = { removed: false, trashed: false };
+
+/** Removes objects in one transaction, each with its own outcome. Throws too-large, not-found (drive). */
+export async function removeObjects(
+  store: Store,
+  commit: CommitId,
+  { drive, objects }: { readonly drive: DriveId; readonly objects: readonly ObjectRemoval[] },
+): Promise<readonly Outcome<RemovedObject>[]> {
+  if (!Array.isArray(objects) || objects.length > limits.objectsPerRemovalMax) {
+    throw new StorageError("too-large", operation, `at most ${limits.objectsPerRemovalMax} at once`);
+  }
+  return await store.queue.submit(async (tx) => {
+    const replay = await tx.replayOf<readonly RemovedObject[]>(commit, operation);
+    if (replay) return replay.result.map(succeeded<RemovedObject>);
+    const record = await store.drives.byId(tx.sql, drive);
+    const removal = new Removal(store, tx, record);
+    const outcomes: Outcome<RemovedObject>[] = [];
+    for (const object of objects) {
+      outcomes.push(await removal.one(object).then(succeeded<RemovedObject>, refusal));
+    }
+    // A refusal changed nothing, and is found again by whoever asks again.
+    if (outcomes.every((outcome) => outcome.ok)) {
+      await tx.remember(
+        commit,
+        operation,
+        outcomes.map((outcome) => (outcome.ok ? outcome.value : absent)),
+      );
+    }
+    return outcomes;
+  }, 8 * objects.length);
+}
+
+/** What was refused before anything was changed is this object's outcome; any other failure is that of them all. */
+function refusal(error: unknown): Outcome<RemovedObject> {
+  if (isKind(error, "precondition-failed", "invalid")) return failed(error, operation);
+  throw error;
+}
+
+/** Removals of one transaction. */
+class Removal {
+  readonly #tx: Transaction;
+  readonly #tree: Tree;
+  readonly #drive: DriveRecord;
+  readonly #reclaimer: Reclaimer;
+
+  constructor(store: Store, tx: Transaction, drive: DriveRecord) {
+    this.#tx = tx;
+    this.#tree = treeOf(store, tx);
+    this.#drive = drive;
+    this.#reclaimer = new Reclaimer(tx, store.drives, reclaimBudget);
+  }
+
+  async one({ key, ifTag }: ObjectRemoval): Promise<RemovedObject> {
+    const { folder, file } = await findKey(this.#tree, this.#drive, key);
+    if (ifTag !== undefined && (!file || (ifTag !== "*" && objectTag(childEntry(file, folder)) !== ifTag))) {
+      throw new StorageError("precondition-failed", operation, key.slice(0, 200), {
+        details: { missing: file === undefined },
+      });
+    }
+    if (!file) return absent;
+    if (this.#drive.versioning === "enabled") {
+      await moveToTrash(this.#tx, this.#tree, file, folder);
+      return trashed;
+    }
+    await this.#drop(file, folder);
+    return removed;
+  }
+
+  async #drop(file: EntryRow, folder: Folder): Promise<void> {
+    const { id } = childEntry(file, folder);
+    await detach(this.#tx, file, this.#drive);
+    await this.#reclaimer.detached(file);
+    this.#tx.addChange({ operation: "remove", entry: id });
+    await this.#prune(folder);
+  }
+
+  /** Folders that only stood on the way of keys go with the last of these. */
+  async #prune(deepest: Folder): Promise<void> {
+    for (let folder: Folder | undefined = deepest; folder; folder = folder.parent) {
+      const gone = await this.#tx.run(
+        `DELETE FROM entry WHERE id = ? AND implicit = 1 AND parent IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM entry AS child WHERE child.parent = ?)`,
+        folder.bytes,
+        folder.bytes,
+      );
+      if (gone === 0) return;
+      this.#tree.forget();
+      this.#tx.addUsage(this.#drive.scope, { folders: -1 });
+      this.#tx.addChange({ operation: "remove", entry: folder.id });
+    }
+  }
+}

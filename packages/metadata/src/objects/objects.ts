@@ -1,0 +1,103 @@
+import type {
+  AccessKey,
+  Bucket,
+  CommitId,
+  CommitResult,
+  DriveId,
+  NewAccessKey,
+  ObjectAttributes,
+  ObjectListRequest,
+  ObjectPage,
+  ObjectParts,
+  ObjectRemoval,
+  ObjectService,
+  ObjectUploads,
+  ObjectUploadsRequest,
+  Outcome,
+  RemovedObject,
+  UploadId,
+  Versioning,
+} from "@cairn/protocol";
+import type { Store } from "../sql/store.ts";
+import { listObjectParts } from "../upload/object-parts.ts";
+import type { ChosenPart } from "../upload/upload-completion.ts";
+import type { Uploads } from "../upload/uploads.ts";
+import type { AccessKeys } from "./access-keys.ts";
+import { Buckets } from "./buckets.ts";
+import { listObjects } from "./object-listing.ts";
+import { removeObjects } from "./object-removal.ts";
+import { setObjectTags } from "./object-tags.ts";
+import { listObjectUploads } from "./object-uploads.ts";
+
+/** Drives as buckets, files as objects. */
+export class Objects implements ObjectService {
+  readonly #store: Store;
+  readonly #uploads: Uploads;
+  readonly #keys: AccessKeys;
+  readonly #buckets: Buckets;
+
+  constructor(store: Store, { uploads, keys }: { readonly uploads: Uploads; readonly keys: AccessKeys }) {
+    this.#store = store;
+    this.#uploads = uploads;
+    this.#keys = keys;
+    this.#buckets = new Buckets(store);
+  }
+
+  buckets(): Promise<readonly Bucket[]> {
+    return this.#buckets.all();
+  }
+  createBucket(commit: CommitId, request: { name: string; versioning: Versioning }): Promise<Bucket> {
+    return this.#buckets.create(commit, request);
+  }
+  removeBucket(commit: CommitId, drive: DriveId): Promise<void> {
+    return this.#buckets.remove(commit, drive);
+  }
+  setVersioning(drive: DriveId, versioning: Versioning): Promise<Bucket> {
+    return this.#buckets.setVersioning(drive, versioning);
+  }
+  bucketDocument(drive: DriveId, name: string): Promise<string | undefined> {
+    return this.#buckets.document(drive, name);
+  }
+  setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void> {
+    return this.#buckets.setDocument(drive, name, body);
+  }
+  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    return setObjectTags(this.#store, { drive, key }, tags);
+  }
+  async listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
+    return await listObjects(this.#store, drive, request);
+  }
+  removeObjects(
+    commit: CommitId,
+    drive: DriveId,
+    objects: readonly ObjectRemoval[],
+  ): Promise<readonly Outcome<RemovedObject>[]> {
+    return removeObjects(this.#store, commit, { drive, objects });
+  }
+  listObjectParts(upload: UploadId, page: { after: number; size: number }): Promise<ObjectParts> {
+    return this.#store.database.read((sql) => listObjectParts(sql, upload, page));
+  }
+  async listObjectUploads(drive: DriveId, request: ObjectUploadsRequest): Promise<ObjectUploads> {
+    return await listObjectUploads(this.#store, drive, request);
+  }
+  completeObject(
+    commit: CommitId,
+    upload: UploadId,
+    parts: readonly ChosenPart[],
+    attributes: ObjectAttributes,
+  ): Promise<CommitResult> {
+    return this.#uploads.completeObject(commit, upload, { parts, attributes });
+  }
+  signingKey(id: string): Promise<{ key: AccessKey; secret: string }> {
+    return this.#keys.signing(id);
+  }
+  createAccessKey(request: NewAccessKey): Promise<{ key: AccessKey; secret: string }> {
+    return this.#keys.create(request);
+  }
+  listAccessKeys(): Promise<readonly AccessKey[]> {
+    return this.#keys.list();
+  }
+  revokeAccessKey(id: string): Promise<void> {
+    return this.#keys.revoke(id);
+  }
+}

@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { CairnClient } from "@cairn/client";
+import { TestCluster, temporaryFolder } from "../support/processes.ts";
+
+/** A local cluster with a key for its S3 door. */
+export class S3Cluster implements AsyncDisposable {
+  readonly cluster: TestCluster;
+  readonly client: CairnClient;
+  readonly credentials: Awaited<ReturnType<CairnClient["accessKeys"]["create"]>>;
+  readonly #folder: Disposable;
+  readonly #clients: S3Client[] = [];
+
+  private constructor(
+    cluster: TestCluster,
+    client: CairnClient,
+    own: { credentials: S3Cluster["credentials"]; folder: Disposable },
+  ) {
+    this.cluster = cluster;
+    this.client = client;
+    this.credentials = own.credentials;
+    this.#folder = own.folder;
+  }
+
+  static async start(): Promise<S3Cluster> {
+    const folder = temporaryFolder();
+    const cluster = await TestCluster.start(folder.path);
+    const client = new CairnClient(cluster.profile);
+    const credentials = await client.accessKeys.create({ name: "test", scopes: ["read", "write"] });
+    return new S3Cluster(cluster, client, { credentials, folder });
+  }
+
+  /** A client of the AWS SDK as a user sets it up. */
+  sdk(config: S3ClientConfig = {}): S3Client {
+    const { endpoint, region, accessKeyId, secretAccessKey } = this.credentials;
+    const credentials = { accessKeyId, secretAccessKey };
+    const made = new S3Client({ endpoint, region, forcePathStyle: true, credentials, ...config });
+    this.#clients.push(made);
+    return made;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.destroy();
+    await this.client[Symbol.asyncDispose]();
+    await this.cluster[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+/** Name and status of the refusal. */
+export async function refusal(work: Promise<unknown>): Promise<[string, number | undefined]> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: Error & { $metadata?: { httpStatusCode?: number } }) => thrown,
+  );
+  return [error?.name ?? "no error", error?.$metadata?.httpStatusCode];
+}
+
+/** In hex. */
+export const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
