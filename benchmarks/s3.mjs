@@ -32,6 +32,8 @@ const works = [
   { name: "DELETE, 32 clients", op: "DELETE", clients: 32, count: 12_000, prefix: "b-" },
 ];
 const bucket = "bench";
+/** Signs for the bare server, which does not look. */
+const nobody = { accessKeyId: "nobody", secretAccessKey: "nothing", region: "us-east-1" };
 const folder = mkdtempSync(join(options.data, "cairn-bench-s3-"));
 
 try {
@@ -64,8 +66,6 @@ async function measureCairn({ url, token, pids }) {
     await client[Symbol.asyncDispose]();
   }
 }
-
-const nobody = { accessKeyId: "nobody", secretAccessKey: "nothing", region: "us-east-1" };
 
 /** Each work in a process of its own, whose code a short run has warmed. */
 async function measure({ endpoint, credentials }) {
