@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { limits, StorageError } from "@cairn/protocol";
 import { Connections } from "../http/connections.ts";
 import { refusalOf } from "./refusal.ts";
@@ -73,6 +71,8 @@ class Door {
   readonly #handler: S3Handler;
   stopping = false;
   #underWay = 0;
+  readonly #idPrefix = randomBytes(5).toString("hex").toUpperCase();
+  #requests = 0;
 
   constructor(options: S3Options, handler: S3Handler) {
     this.#options = options;
@@ -81,7 +81,7 @@ class Door {
 
   /** Never throws. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const id = randomBytes(8).toString("hex").toUpperCase();
+    const id = this.#nextId();
     this.#underWay++;
     try {
       await this.#send(request, response, { id, reply: await this.#answer(request, response, id) });
@@ -92,6 +92,12 @@ class Door {
     } finally {
       this.#underWay--;
     }
+  }
+
+  /** 16 hex digits, never twice. */
+  #nextId(): string {
+    this.#requests++;
+    return this.#idPrefix + this.#requests.toString(16).toUpperCase().padStart(6, "0");
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, id: string): Promise<S3Reply> {
@@ -129,8 +135,30 @@ class Door {
       return;
     }
     response.setTimeout(takeNothingMs, () => response.destroy());
-    await pipeline(Readable.from(body, { objectMode: false, highWaterMark: 1 }), response);
+    await writeBody(response, body);
   }
+}
+
+/** Piece by piece, as fast as they are taken; an answer of one piece leaves with its head. Throws when the client goes away. */
+async function writeBody(response: ServerResponse, body: AsyncIterable<Uint8Array>): Promise<void> {
+  let left = Number(response.getHeader("content-length"));
+  for await (const piece of body) {
+    left -= piece.length;
+    if (left === 0) response.end(piece);
+    else if (!response.write(piece)) await drained(response);
+    if (response.destroyed) throw new StorageError("cancelled", "send answer", "the client went away");
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }
 
 function errorReply(error: S3Error, request: IncomingMessage, id: string): S3Reply {

@@ -19,7 +19,7 @@ export interface FoundKey {
 export async function findKey(tree: Tree, drive: DriveRecord, key: string): Promise<FoundKey> {
   const { folders, name } = placeOfKey(key);
   const sortName = utf8(name);
-  let folder = await tree.liveFolder(drive.root, "find object");
+  let folder = tree.root(drive);
   for (const [index, above] of folders.entries()) {
     const next = await childFolder(tree, folder, above);
     if (!next) return { folder, missing: folders.slice(index), name, sortName, file: undefined };

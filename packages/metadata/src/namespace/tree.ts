@@ -95,6 +95,11 @@ export class Tree {
     return folder;
   }
 
+  /** The root of a drive: it is always there, and nothing about it has to be read. */
+  root(drive: DriveRecord): Folder {
+    return this.known(drive.rootBytes) ?? this.#keep(drive, { bytes: drive.rootBytes, parent: undefined, prefix: "" });
+  }
+
   /** A folder that was looked up before. */
   known(id: Uint8Array): Folder | undefined {
     return this.#folders.get(keyOf(id));
