@@ -120,9 +120,22 @@ describe("uploads in parts", () => {
         ]),
       ),
     ).toEqual(["InvalidPartOrder", 400]);
-    await complete([
+    const Parts = [
       { PartNumber: 1, ETag: a },
       { PartNumber: 2, ETag: b },
+    ];
+    const conditional = { Bucket, Key: "whole", UploadId, MultipartUpload: { Parts }, IfNoneMatch: "*" };
+    expect((await refusal(sdk.send(new CompleteMultipartUploadCommand(conditional))))[0]).toBe("NoSuchUpload");
+    await complete(Parts);
+    const again = await sdk.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    const part = await sdk.send(
+      new UploadPartCommand({ Bucket, Key, UploadId: again.UploadId, PartNumber: 1, Body: Buffer.from("x") }),
+    );
+    const only = { Parts: [{ PartNumber: 1, ETag: part.ETag }] };
+    const unlessThere = { Bucket, Key, UploadId: again.UploadId, MultipartUpload: only, IfNoneMatch: "*" };
+    expect(await refusal(sdk.send(new CompleteMultipartUploadCommand(unlessThere)))).toEqual([
+      "PreconditionFailed",
+      412,
     ]);
     expect((await bytesOf(Key)).equals(source)).toBe(true);
   });

@@ -45,6 +45,7 @@ import type {
   UploadPart,
   VersionId,
   Versioning,
+  WholeObject,
 } from "@cairn/protocol";
 import type { ClusterReports } from "./cluster/cluster-reports.ts";
 import type { Commits } from "./commit/commits.ts";
@@ -232,9 +233,9 @@ export class MetadataServer implements MetadataService {
     commit: CommitId,
     upload: UploadId,
     parts: readonly { number: number; tag: string }[],
-    attributes: ObjectAttributes,
+    whole: WholeObject,
   ): Promise<CommitResult> {
-    return this.#parts.objects.completeObject(commit, upload, parts, attributes);
+    return this.#parts.objects.completeObject(commit, upload, parts, whole);
   }
   signingKey(id: string): Promise<{ key: AccessKey; secret: string }> {
     return this.#parts.objects.signingKey(id);

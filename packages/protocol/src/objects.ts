@@ -156,7 +156,7 @@ export interface ObjectService {
     commit: CommitId,
     upload: UploadId,
     parts: readonly { readonly number: number; readonly tag: string }[],
-    attributes: ObjectAttributes,
+    whole: WholeObject,
   ): Promise<CommitResult>;
   /** Who stands behind an access key, with the secret that signs. Throws unauthenticated. */
   signingKey(id: string): Promise<{ readonly key: AccessKey; readonly secret: string }>;
@@ -164,6 +164,13 @@ export interface ObjectService {
   listAccessKeys(): Promise<readonly AccessKey[]>;
   /** At once, for good. Throws not-found. */
   revokeAccessKey(id: string): Promise<void>;
+}
+
+/** What the parts of an upload become. */
+export interface WholeObject {
+  readonly attributes: ObjectAttributes;
+  /** As in CommitTarget. */
+  readonly ifTag?: string | null | undefined;
 }
 
 export interface ObjectRemoval {

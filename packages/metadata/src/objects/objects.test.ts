@@ -154,12 +154,16 @@ describe("parts", () => {
       finished,
     });
   };
-  const complete = (upload: Awaited<ReturnType<typeof begin>>, parts: [number, string][]) =>
+  const complete = (
+    upload: Awaited<ReturnType<typeof begin>>,
+    parts: [number, string][],
+    ifTag?: string | null | undefined,
+  ) =>
     objects.completeObject(
       metadata.commitId(),
       upload,
       parts.map(([number, tag]) => ({ number, tag })),
-      { tag: "whole" },
+      { attributes: { tag: "whole" }, ifTag },
     );
 
   test("make the object in the order of the list; one that was put again counts once, and the rest is given back", async () => {
@@ -196,6 +200,14 @@ describe("parts", () => {
     await metadata.reclaim();
     expect(await chunksInUse()).toBe(2);
     await audit(metadata.store.database);
+  });
+
+  test("become an object only under the condition that they are given", async () => {
+    const upload = await begin("there");
+    await put(upload, 1000, [1], 1);
+    await metadata.file("", [2], { key: "there", attributes: { tag: "old" } });
+    expect((await failureOf(complete(upload, [[1, "tag-1000"]], null))).kind).toBe("precondition-failed");
+    expect((await complete(upload, [[1, "tag-1000"]], "old")).entry.tag).toBe("whole");
   });
 
   test("that say another size than they have are refused", async () => {

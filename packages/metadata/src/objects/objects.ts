@@ -5,7 +5,6 @@ import type {
   CommitResult,
   DriveId,
   NewAccessKey,
-  ObjectAttributes,
   ObjectListRequest,
   ObjectPage,
   ObjectParts,
@@ -17,6 +16,7 @@ import type {
   RemovedObject,
   UploadId,
   Versioning,
+  WholeObject,
 } from "@cairn/protocol";
 import type { Store } from "../sql/store.ts";
 import { listObjectParts } from "../upload/object-parts.ts";
@@ -84,9 +84,9 @@ export class Objects implements ObjectService {
     commit: CommitId,
     upload: UploadId,
     parts: readonly ChosenPart[],
-    attributes: ObjectAttributes,
+    whole: WholeObject,
   ): Promise<CommitResult> {
-    return this.#uploads.completeObject(commit, upload, { parts, attributes });
+    return this.#uploads.completeObject(commit, upload, { ...whole, parts });
   }
   signingKey(id: string): Promise<{ key: AccessKey; secret: string }> {
     return this.#keys.signing(id);

@@ -9,6 +9,7 @@ import {
   type ObjectAttributes,
   StorageError,
   type UploadId,
+  type WholeObject,
 } from "@cairn/protocol";
 import { commitOperation } from "../commit/commits.ts";
 import { EtagBuilder } from "../commit/etag.ts";
@@ -57,22 +58,22 @@ export class UploadCompletion {
     const check = (whole: Whole): void => {
       if (whole.size !== size) throw wrongSize(id, whole.size, size);
     };
-    return this.#complete(commit, id, { check, parts: undefined, attributes });
+    return this.#complete(commit, id, { check, parts: undefined, whole: attributes ? { attributes } : {} });
   }
 
   /** Makes these parts of an object, in this order, the object. Throws conflict (details.part: not there, or another). */
   completeObject(
     commit: CommitId,
     id: UploadId,
-    object: { readonly parts: readonly ChosenPart[]; readonly attributes: ObjectAttributes },
+    { parts, ...whole }: WholeObject & { readonly parts: readonly ChosenPart[] },
   ): Promise<CommitResult> {
-    return this.#complete(commit, id, { check: () => undefined, ...object });
+    return this.#complete(commit, id, { check: () => undefined, parts, whole });
   }
 
   async #complete(
     commit: CommitId,
     id: UploadId,
-    { check, parts, attributes }: Completed & { readonly check: (whole: Whole) => void },
+    { check, parts, whole: changes }: Completed & { readonly check: (whole: Whole) => void },
   ): Promise<CommitResult> {
     for (let attempt = 1; ; attempt++) {
       const whole = await this.#look(commit, id, parts);
@@ -80,7 +81,7 @@ export class UploadCompletion {
       check(whole);
       const weight = 16 + Math.ceil(whole.chunks / limits.manifestPageEntriesMax) * 8;
       const result = await this.#store.queue.submit(
-        (tx) => this.#run(tx, commit, { ...whole, parts, attributes }),
+        (tx) => this.#run(tx, commit, { ...whole, parts, whole: changes }),
         weight,
       );
       if (result !== "changed") return result;
@@ -123,8 +124,8 @@ export class UploadCompletion {
   async #run(tx: Transaction, commit: CommitId, whole: Whole & Completed): Promise<CommitResult | "changed"> {
     const replay = await tx.replayOf<CommitResult>(commit, commitOperation);
     if (replay) return replay.result;
-    const { upload, parts, attributes } = whole;
-    const aim = attributes ? { ...upload.target, attributes } : upload.target;
+    const { upload, parts } = whole;
+    const aim = { ...upload.target, ...whole.whole };
     const now = await findUpload(tx.sql, upload.id, "complete upload");
     if (now.revision !== upload.revision) return "changed";
     const tree = treeOf(this.#store, tx);
@@ -173,7 +174,8 @@ export class UploadCompletion {
 interface Completed {
   /** Of an object; undefined: all parts of a file. */
   readonly parts: readonly ChosenPart[] | undefined;
-  readonly attributes: ObjectAttributes | undefined;
+  /** What was not known when the session began. */
+  readonly whole: Partial<WholeObject>;
 }
 
 /** A file whose parts are all there. */

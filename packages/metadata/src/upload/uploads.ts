@@ -16,6 +16,7 @@ import {
   type UploadId,
   type UploadPart,
   utf8,
+  type WholeObject,
 } from "@cairn/protocol";
 import type { ChunkIntake } from "../commit/chunk-intake.ts";
 import { countChunks, giveBack } from "../commit/chunk-ledger.ts";
@@ -168,7 +169,7 @@ export class Uploads {
   completeObject(
     commit: CommitId,
     upload: UploadId,
-    object: { readonly parts: readonly ChosenPart[]; readonly attributes: ObjectAttributes },
+    object: WholeObject & { readonly parts: readonly ChosenPart[] },
   ): Promise<CommitResult> {
     return this.#completion.completeObject(commit, upload, object);
   }

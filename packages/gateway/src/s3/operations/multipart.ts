@@ -30,7 +30,14 @@ import { xmlDeclaration } from "../xml/xml-document.ts";
 import { newCommit, ownerOf, versionHeader } from "./account-operations.ts";
 import { CopySums, copySource } from "./copy-object.ts";
 import { scopeOf } from "./list-objects.ts";
-import { checksumHeaders, conditionError, objectBytesMax, refuseWhatIsNotThere, taggingHeader } from "./put-object.ts";
+import {
+  checksumHeaders,
+  conditionError,
+  objectBytesMax,
+  refuseWhatIsNotThere,
+  taggingHeader,
+  writeCondition,
+} from "./put-object.ts";
 
 const partBytesMin = 5 * 2 ** 20;
 const partsMax = 10_000;
@@ -96,7 +103,8 @@ export async function completeUpload(call: ObjectCall): Promise<S3Reply> {
   const found = await partsOf(call, id);
   const attributes = found ? wholeOf(found.upload, matched(chosen, found.parts), call) : { tag: "" };
   const parts = chosen.map(({ partNumber, etag }) => ({ number: partNumber, tag: etag }));
-  const { entry } = await options.metadata.completeObject(commit, id, parts, attributes).catch((error: unknown) => {
+  const whole = { attributes, ifTag: writeCondition(call) };
+  const { entry } = await options.metadata.completeObject(commit, id, parts, whole).catch((error: unknown) => {
     if (isKind(error, "conflict")) throw new S3Error("InvalidPart");
     if (isKind(error, "not-found")) throw new S3Error("NoSuchUpload", undefined, { UploadId: id });
     throw conditionError(call, error);
