@@ -305,7 +305,7 @@ export const mutations = [
   },
   {
     name: "a disk of another machine is refused",
-    file: `${engine}/disk-engine.ts`,
+    file: `${engine}/disk-identity.ts`,
     cut: "if (identity.cluster !== expected.cluster || identity.node !== expected.node || identity.uuid !== expected.uuid) {",
     by: "if (identity.cluster !== expected.cluster) {",
     blows: ["swap disks"],
