@@ -28,12 +28,17 @@ export class Buckets {
 
   /** Throws NoSuchBucket. One that is not known is asked for anew. */
   async find(name: string): Promise<Bucket> {
-    const known = (await this.all()).find((bucket) => bucket.name === name);
+    const known = await this.remembered(name);
     if (known) return known;
     this.forget();
-    const found = (await this.all()).find((bucket) => bucket.name === name);
+    const found = await this.remembered(name);
     if (!found) throw new S3Error("NoSuchBucket", undefined, { BucketName: name.slice(0, 100) });
     return found;
+  }
+
+  /** One that was there a moment ago: whatever is asked, the cluster is asked once in that time. */
+  async remembered(name: string): Promise<Bucket | undefined> {
+    return (await this.all()).find((bucket) => bucket.name === name);
   }
 
   /** A bucket was changed here. */

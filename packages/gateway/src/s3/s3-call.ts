@@ -1,4 +1,5 @@
 import type { AccessKey, Bucket } from "@cairn/protocol";
+import type { BucketDocuments } from "./bucket-documents.ts";
 import type { Buckets } from "./buckets.ts";
 import type { DigestPool } from "./checksum/digest-pool.ts";
 import { S3Error } from "./s3-error.ts";
@@ -26,6 +27,7 @@ export interface S3Call {
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   readonly buckets: Buckets;
+  readonly documents: BucketDocuments;
   readonly digests: DigestPool;
 }
 

@@ -1,9 +1,11 @@
 /** Errors of the S3 API: HTTP status and message of each code (S3 API reference, "List of error codes"). */
 const errors = {
   AccessDenied: [403, "Access Denied."],
+  AccessForbidden: [403, "The CORS rules of the bucket do not allow this."],
   AuthorizationHeaderMalformed: [400, "The authorization header is malformed."],
   AuthorizationQueryParametersError: [400, "The query parameters of the signature are malformed."],
   BadDigest: [400, "The checksum that was sent is not that of the bytes that came."],
+  BadRequest: [400, "The request is not valid."],
   BucketAlreadyExists: [409, "A bucket of this name exists."],
   BucketAlreadyOwnedByYou: [409, "You have a bucket of this name already."],
   BucketNotEmpty: [409, "The bucket is not empty."],

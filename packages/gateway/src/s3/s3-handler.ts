@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { BucketDocuments } from "./bucket-documents.ts";
 import { Buckets } from "./buckets.ts";
 import { DigestPool } from "./checksum/digest-pool.ts";
+import { Cors } from "./configuration/cors.ts";
 import { requireRight, S3Keys } from "./s3-access.ts";
 import { S3Authentication } from "./s3-authentication.ts";
 import type { S3Call } from "./s3-call.ts";
@@ -14,6 +16,8 @@ import { routeOf, type S3Route } from "./s3-routes.ts";
 export class S3Handler implements AsyncDisposable {
   readonly #options: S3Options;
   readonly #buckets: Buckets;
+  readonly #documents: BucketDocuments;
+  readonly #cors: Cors;
   readonly #authentication: S3Authentication;
   readonly #digests = new DigestPool();
 
@@ -21,19 +25,24 @@ export class S3Handler implements AsyncDisposable {
     const { env, metadata } = options;
     this.#options = options;
     this.#buckets = new Buckets(env.clock, metadata);
+    this.#documents = new BucketDocuments(env.clock, metadata);
+    this.#cors = new Cors(this.#buckets, this.#documents);
     this.#authentication = new S3Authentication(options, new S3Keys(env.clock, metadata));
   }
 
   /** Throws S3Errors and StorageErrors. */
   async handle(raw: IncomingMessage, response: ServerResponse, id: string): Promise<S3Reply> {
     const request = readRequest(raw, id, this.#options.domains);
+    if (request.method === "OPTIONS") return await this.#cors.preflight(request);
+    // Before anything is refused: a page is to see refusals too.
+    await this.#cors.allow(request, response);
     const { accessKey, body } = await this.#authentication.admit(request, response);
     const route = routeOf(request);
     if (!route) throw notThere(request.method);
     requireRight(accessKey, route.right, route.needs === "account" ? accessKey.drives?.[0] : request.bucket);
     const call: S3Call = {
       ...{ request, options: this.#options, accessKey, body, signal: goneSignal(response) },
-      ...{ buckets: this.#buckets, digests: this.#digests },
+      ...{ buckets: this.#buckets, documents: this.#documents, digests: this.#digests },
     };
     return await this.#run(route, call);
   }

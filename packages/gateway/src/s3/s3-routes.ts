@@ -7,6 +7,7 @@ import {
   listBuckets,
   putBucketVersioning,
 } from "./operations/account-operations.ts";
+import { bucketCors } from "./operations/bucket-configuration.ts";
 import { copyObject } from "./operations/copy-object.ts";
 import { deleteObject, deleteObjects } from "./operations/delete-objects.ts";
 import { getObject } from "./operations/get-object.ts";
@@ -78,7 +79,9 @@ const bucketRoutes: Routes = {
   "GET acl": bucketRoute("GetBucketAcl", "read", getBucketAcl),
   "PUT acl": bucketRoute("PutBucketAcl", "write", putAcl),
   "GET policy": bucketRoute("GetBucketPolicy", "read", absent("NoSuchBucketPolicy")),
-  "GET cors": bucketRoute("GetBucketCors", "read", absent("NoSuchCORSConfiguration")),
+  "GET cors": bucketRoute("GetBucketCors", "read", bucketCors.get),
+  "PUT cors": bucketRoute("PutBucketCors", "write", bucketCors.put),
+  "DELETE cors": bucketRoute("DeleteBucketCors", "write", bucketCors.remove),
   "GET lifecycle": bucketRoute("GetBucketLifecycleConfiguration", "read", absent("NoSuchLifecycleConfiguration")),
   "GET object-lock": bucketRoute("GetObjectLockConfiguration", "read", absent("ObjectLockConfigurationNotFoundError")),
   "GET encryption": bucketRoute(

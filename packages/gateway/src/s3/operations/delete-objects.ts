@@ -1,6 +1,5 @@
 import { isKind, type ObjectRemoval, type Outcome, type RemovedObject } from "@cairn/protocol";
 import { requireChecksum } from "../checksum/checksum-request.ts";
-import { ObjectBody } from "../object-body.ts";
 import { refusalOf } from "../refusal.ts";
 import { type BucketCall, header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
@@ -9,6 +8,7 @@ import { type DeleteTarget, readDeleteRequest } from "../xml/delete-request.ts";
 import { type DeletedObject, type DeleteFailure, writeDeleteResult } from "../xml/delete-result.ts";
 import { bareEtag } from "../xml/etag.ts";
 import { newCommit } from "./account-operations.ts";
+import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 2 * 1024 * 1024;
 
@@ -29,7 +29,7 @@ export async function deleteObject(call: ObjectCall): Promise<S3Reply> {
 /** DeleteObjects: up to a thousand, each with its own outcome. */
 export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
   requireChecksum(call.request.headers);
-  const { quiet, objects } = readDeleteRequest(await checkedDocument(call));
+  const { quiet, objects } = readDeleteRequest(await checkedDocument(call, documentBytesMax));
   const plain = objects.filter(({ versionId }) => versionId === undefined);
   const outcomes = await remove(call, plain.map(removalOf));
   const deleted: DeletedObject[] = [];
@@ -63,19 +63,4 @@ function refuseVersion(version: string | undefined): void {
 
 function versionNotThere(): S3Error {
   return new S3Error("NotImplemented", "Single versions cannot be deleted yet.");
-}
-
-/** A document whose checksum holds. */
-async function checkedDocument(call: BucketCall): Promise<Uint8Array> {
-  if ((call.body.size ?? 0) > documentBytesMax) throw new S3Error("MaxMessageLengthExceeded");
-  const body = new ObjectBody(call);
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of body.stream()) {
-    bytes += piece.length;
-    if (bytes > documentBytesMax) throw new S3Error("MaxMessageLengthExceeded");
-    pieces.push(Uint8Array.from(piece));
-  }
-  await body.sums();
-  return Buffer.concat(pieces);
 }

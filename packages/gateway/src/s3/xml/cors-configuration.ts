@@ -20,6 +20,7 @@ export interface CorsRule {
 const methods: readonly CorsMethod[] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
 const rulesMax = 100;
 const idCharactersMax = 255;
+const headerName = /^[!#$%&'+.^_`|~0-9A-Za-z-]+$/;
 
 /** Reads a `CORSConfiguration`. Throws MalformedXML, and InvalidRequest for rules that S3 does not take. */
 export function readCorsConfiguration(body: Uint8Array): readonly CorsRule[] {
@@ -55,6 +56,9 @@ function readRule(fields: ElementReader): CorsRule {
     }
   }
   if (exposeHeaders.some((header) => header.includes("*"))) throw refused("An ExposeHeader can not have a wildcard.");
+  // They are answered in a header.
+  if (!exposeHeaders.every((header) => headerName.test(header)))
+    throw refused("An ExposeHeader is the name of a header.");
   return {
     ...(id !== undefined && { id }),
     allowedOrigins,

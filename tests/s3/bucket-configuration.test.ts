@@ -1,0 +1,120 @@
+import {
+  CreateBucketCommand,
+  DeleteBucketCorsCommand,
+  GetBucketCorsCommand,
+  PutBucketCorsCommand,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, S3Cluster } from "./s3-cluster.ts";
+
+let s3: S3Cluster;
+let sdk: S3Client;
+const Bucket = "settings";
+
+beforeAll(async () => {
+  s3 = await S3Cluster.start();
+  sdk = s3.sdk();
+  await sdk.send(new CreateBucketCommand({ Bucket }));
+  await sdk.send(new PutObjectCommand({ Bucket, Key: "page", Body: "1" }));
+});
+afterAll(() => s3[Symbol.asyncDispose]());
+
+function call(method: string, path: string, headers: Record<string, string>): Promise<Response> {
+  return fetch(`${s3.credentials.endpoint}${path}`, { method, headers });
+}
+
+describe("CORS", () => {
+  const origin = "https://app.example";
+  const preflight = (path: string, method: string, headers?: string) =>
+    call("OPTIONS", path, {
+      origin,
+      "access-control-request-method": method,
+      ...(headers === undefined ? {} : { "access-control-request-headers": headers }),
+    });
+
+  test("is off until rules are put, and a preflight says so for a bucket that is not there too", async () => {
+    expect(await refusal(sdk.send(new GetBucketCorsCommand({ Bucket })))).toEqual(["NoSuchCORSConfiguration", 404]);
+    for (const path of [`/${Bucket}/page`, "/nowhere/page", "/"]) {
+      const answer = await preflight(path, "GET");
+      expect(answer.status).toBe(403);
+      expect(await answer.text()).toContain("<Code>AccessForbidden</Code><Message>CORSResponse: CORS is not enabled");
+    }
+    expect((await call("GET", `/${Bucket}/page`, { origin })).headers.get("vary")).toBeNull();
+  });
+
+  test("rules come back as they went, and wrong ones change nothing", async () => {
+    const CORSRules = [
+      {
+        ...{ ID: "app", AllowedOrigins: ["https://*.example"], AllowedMethods: ["GET", "PUT"] },
+        ...{ AllowedHeaders: ["content-type", "x-amz-*"], ExposeHeaders: ["ETag"], MaxAgeSeconds: 300 },
+      },
+    ];
+    await sdk.send(new PutBucketCorsCommand({ Bucket, CORSConfiguration: { CORSRules } }));
+    for (const wrong of [
+      { AllowedMethods: ["PATCH"], AllowedOrigins: ["*"] },
+      { AllowedMethods: ["GET"], AllowedOrigins: ["*.*"] },
+      { AllowedMethods: ["GET"], AllowedOrigins: ["*"], ExposeHeaders: ["x y"] },
+    ]) {
+      const put = new PutBucketCorsCommand({ Bucket, CORSConfiguration: { CORSRules: [wrong] } });
+      expect(await refusal(sdk.send(put))).toEqual(["InvalidRequest", 400]);
+    }
+    expect((await sdk.send(new GetBucketCorsCommand({ Bucket }))).CORSRules).toEqual(CORSRules);
+  });
+
+  test("a preflight is answered unsigned, with what the rule allows", async () => {
+    const answer = await preflight(`/${Bucket}/page`, "PUT", "Content-Type,X-Amz-Date");
+    expect(answer.status).toBe(200);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      "access-control-allow-origin": origin,
+      "access-control-allow-methods": "GET, PUT",
+      "access-control-allow-headers": "content-type, x-amz-date",
+      "access-control-expose-headers": "ETag",
+      "access-control-max-age": "300",
+      "access-control-allow-credentials": "true",
+      vary: "Origin, Access-Control-Request-Headers, Access-Control-Request-Method",
+    });
+    for (const [method, headers] of [
+      ["DELETE", undefined],
+      ["PUT", "authorization"],
+    ] as const) {
+      const refused = await preflight(`/${Bucket}/page`, method, headers);
+      expect(refused.status).toBe(403);
+      expect(refused.headers.get("access-control-allow-origin")).toBeNull();
+      expect(await refused.text()).toContain("CORSResponse: This CORS request is not allowed");
+    }
+    expect((await preflight(`/${Bucket}`, "PATCH")).status).toBe(400);
+    expect((await call("OPTIONS", `/${Bucket}`, { "access-control-request-method": "GET" })).status).toBe(400);
+  });
+
+  test("answers and refusals carry what the page may see", async () => {
+    const refused = await call("GET", `/${Bucket}/page`, { origin });
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(refused.headers.get("vary")).toContain("Origin");
+    const foreign = await call("GET", `/${Bucket}/page`, { origin: "https://evil.org" });
+    expect(foreign.headers.get("access-control-allow-origin")).toBeNull();
+    expect(foreign.headers.get("vary")).toContain("Origin");
+    const seen: Record<string, string>[] = [];
+    const page = s3.sdk();
+    page.middlewareStack.add(
+      (next) => async (args) => {
+        (args.request as { headers: Record<string, string> }).headers["origin"] = origin;
+        const result = await next(args);
+        seen.push((result.response as { headers: Record<string, string> }).headers);
+        return result;
+      },
+      { step: "finalizeRequest" },
+    );
+    await page.send(new PutObjectCommand({ Bucket, Key: "page", Body: "2" }));
+    expect(seen[0]).toMatchObject({ "access-control-allow-origin": origin, "access-control-expose-headers": "ETag" });
+  });
+
+  test("rules are removed, and a bucket without any is as before", async () => {
+    await sdk.send(new DeleteBucketCorsCommand({ Bucket }));
+    await sdk.send(new DeleteBucketCorsCommand({ Bucket }));
+    expect((await refusal(sdk.send(new GetBucketCorsCommand({ Bucket }))))[0]).toBe("NoSuchCORSConfiguration");
+    expect((await preflight(`/${Bucket}/page`, "GET")).status).toBe(403);
+  });
+});
