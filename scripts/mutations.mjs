@@ -97,7 +97,7 @@ export const mutations = [
     cut: "    if (this.#records.isDeletedGeneration(hash, generation)) {\n      return refuse(",
     by: "    if (hash.length === 0) {\n      return refuse(",
     blows: ["kill node"],
-    else: "engine/disk-engine.test.ts: a late put of a generation that was deleted is refused",
+    scenarios: ["a write that was deleted is not taken again"],
   },
   {
     name: "writes of an overtaken epoch are refused",
@@ -147,7 +147,7 @@ export const mutations = [
     cut: "if (nodes.size < needed)",
     by: "if (nodes.size < 1)",
     blows: ["kill node"],
-    else: "lease/receipt-verifier.test.ts: too few receipts are not enough (clients of the simulation are honest)",
+    scenarios: ["a commit with the receipt of one disk"],
   },
   {
     name: "a disk that left its group since is no copy",
@@ -164,7 +164,7 @@ export const mutations = [
     cut: "if (!mac || !receiptIsGenuine(claims, receipt, mac))",
     by: "if (!mac)",
     blows: ["kill node"],
-    else: "npm run guards (clients of the simulation are honest)",
+    scenarios: ["a commit with forged receipts"],
   },
   {
     name: "only what nobody needs is condemned",
@@ -181,7 +181,7 @@ export const mutations = [
     by: "live} + state RETURNING generation, grp, length, refs`;\n\nconst giveBackText",
     blows: ["freeze client"],
     everyMs: 3000,
-    else: "commit/commits.test.ts: a known chunk that was condemned meanwhile is chunk-gone",
+    scenarios: ["a chunk that is condemned"],
   },
   {
     name: "a condemned write is not taken again",
@@ -190,7 +190,7 @@ export const mutations = [
     by: "SELECT ?, ?, ?, ?, ?, 0, NULL WHERE ? IS NOT NULL AND ? IS NOT NULL",
     blows: ["freeze client", "freeze metadata", "kill metadata"],
     everyMs: 3000,
-    else: "commit/commits.test.ts: a condemned chunk is replaced by a new write of it, in another generation",
+    scenarios: ["a condemned write is not committed"],
   },
   {
     name: "a condemned write is forgotten only when its lease is closed",
@@ -199,7 +199,7 @@ export const mutations = [
     by: "if (lease === undefined) {",
     blows: ["freeze client", "freeze metadata", "kill metadata"],
     everyMs: 3000,
-    else: "npm run guards",
+    scenarios: ["a write that was deleted is not committed again"],
   },
   {
     name: "all members acknowledge a delete before it is forgotten",
@@ -324,6 +324,6 @@ export const mutations = [
     cut: "    if (replay) return replay.result;\n",
     by: "",
     blows: ["kill metadata"],
-    else: "commit/commits.test.ts: the same commit id gets the first answer again",
+    scenarios: ["a commit that is repeated"],
   },
 ];

@@ -21,25 +21,76 @@ import { root } from "./prepare.mjs";
 /** A guard is looked for with the blows that concern it, so many seeds and minutes at most. */
 const search = { seeds: 150, minutes: 2, blowEveryMs: 2000 };
 
-/** Answers true when every guard was missed, or stands in the list with the test that misses it. */
+/** Answers true when every guard was missed by a simulation. */
 export async function runSensitivity(words) {
   const copy = mkdtempSync(join(tmpdir(), "cairn-sensitivity-"));
-  let green = 0;
+  const counts = { red: 0, "as one of several layers": 0, green: 0 };
   try {
     makeCopy(copy);
+    const programs = new Programs(copy);
     for (const mutation of mutations.filter(
       ({ name }) => words.length === 0 || words.some((it) => name.includes(it)),
     )) {
-      const found = without(copy, mutation);
-      if (!found && mutation.else === undefined) green++;
-      const state = found ? "red  " : mutation.else ? "other" : "GREEN";
-      console.log(`${state}  without: ${mutation.name}\n         ${found ?? mutation.else ?? "no seed found it"}`);
+      const found = missedBy(programs, mutation);
+      if (!found) counts.green++;
+      else if (found.layers) counts["as one of several layers"]++;
+      else counts.red++;
+      console.log(`| ${mutation.name} | ${found?.text ?? "**nothing**"} |`);
     }
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
-  console.log(green === 0 ? "every guard is missed when it is gone" : `${green} guards could go without notice`);
-  return green === 0;
+  console.log(
+    Object.entries(counts)
+      .map(([what, count]) => `${count} ${what}`)
+      .join(", "),
+  );
+  console.log(
+    counts.green === 0 ? "every guard is missed when it is gone" : `${counts.green} guards could go without notice`,
+  );
+  return counts.green === 0;
+}
+
+/**
+ * What misses a guard, in words; undefined: nothing does. One that stands before or behind others is first taken out alone,
+ * and then together with them.
+ */
+function missedBy(programs, { with: others = [], ...mutation }) {
+  const alone = lookFor(programs, [mutation], { ...mutation, quick: others.length > 0 });
+  if (alone) return { text: alone };
+  if (others.length === 0) return undefined;
+  const layers = others.map((name) => mutations.find((it) => it.name === name) ?? fail(`there is no guard "${name}"`));
+  const together = lookFor(programs, [mutation, ...layers], mutation);
+  const names = others.map((name) => `"${name}"`).join(" and ");
+  return together && { layers: true, text: `gone together with ${names}: ${together}; alone, those hold` };
+}
+
+/** Scenarios first, which take seconds; with `quick` only these if there are some. */
+function lookFor(programs, gone, { scenarios = [], quick, ...focus }) {
+  const words = scenarios.flatMap((name) => ["--scenario", name]);
+  if (scenarios.length > 0) {
+    const found = programs.without(gone, () => programs.simulate([...words, "--until-first"]));
+    if (found && programs.simulate(words)) fail(`a scenario fails without any change: ${found}`);
+    if (found) return found.replace(/^(scenario ".*"): /, "**$1**: ");
+    if (quick || !focus.blows) return undefined;
+  }
+  return seedFor(programs, gone, focus);
+}
+
+/** The first violation that the absence explains, with its seed; undefined when none was found. */
+function seedFor(programs, gone, focus) {
+  const endsAt = Date.now() + search.minutes * 60_000;
+  for (let from = 1; from <= search.seeds && Date.now() < endsAt; ) {
+    const minutes = (endsAt - Date.now()) / 60_000;
+    const many = ["--until-first", "--from", from, "--seeds", search.seeds, "--minutes", minutes, "--workers", 1];
+    const found = programs.without(gone, () => programs.simulate(many, focus));
+    if (found === undefined) return undefined;
+    const seed = Number(/^seed (\d+)/.exec(found)[1]);
+    // A seed that fails with the guard in its place says nothing about the guard.
+    if (programs.simulate(["--seed", seed], focus) === undefined) return found.replace(/^(seed \d+)/, "**$1**");
+    from = seed + 1;
+  }
+  return undefined;
 }
 
 /** What the simulator runs from: built packages, and links to everything else. */
@@ -62,38 +113,53 @@ function makeCopy(copy) {
   }
 }
 
-/** The first violation that the guard's absence explains, with its seed; undefined when none was found. */
-function without(copy, { name, file, cut, by, ...focus }) {
-  const text = readFileSync(join(copy, file), "utf8");
-  if (text.split(cut).length !== 2) throw new Error(`the guard "${name}" is not where it was: ${file}`);
-  const built = join(copy, file.replace("/src/", "/dist/").replace(/\.ts$/, ".js"));
-  const before = readFileSync(built);
-  const mutated = compiled(text.replace(cut, () => by));
-  const endsAt = Date.now() + search.minutes * 60_000;
-  for (let from = 1; from <= search.seeds && Date.now() < endsAt; ) {
-    writeFileSync(built, mutated);
-    const minutes = String((endsAt - Date.now()) / 60_000);
-    const many = ["--until-first", "--from", from, "--seeds", search.seeds, "--minutes", minutes, "--workers", 1];
-    const found = simulate(copy, many, focus);
-    writeFileSync(built, before);
-    if (found === undefined) return undefined;
-    const seed = Number(/^seed (\d+)/.exec(found)[1]);
-    // A seed that fails with the guard in its place says nothing about the guard.
-    if (simulate(copy, ["--seed", seed], focus) === undefined) return found;
-    from = seed + 1;
+/** The copied programs, from which guards are taken out and put back. */
+class Programs {
+  #copy;
+
+  constructor(copy) {
+    this.#copy = copy;
   }
-  return undefined;
+
+  /** Does the work while these guards are gone. */
+  without(gone, work) {
+    const before = new Map();
+    const texts = new Map();
+    for (const { name, file, cut, by } of gone) {
+      const text = texts.get(file) ?? readFileSync(join(this.#copy, file), "utf8");
+      if (text.split(cut).length !== 2) fail(`the guard "${name}" is not where it was: ${file}`);
+      texts.set(
+        file,
+        text.replace(cut, () => by),
+      );
+    }
+    for (const [file, text] of texts) {
+      const built = join(this.#copy, file.replace("/src/", "/dist/").replace(/\.ts$/, ".js"));
+      before.set(built, readFileSync(built));
+      writeFileSync(built, compiled(text));
+    }
+    try {
+      return work();
+    } finally {
+      for (const [built, bytes] of before) writeFileSync(built, bytes);
+    }
+  }
+
+  /** What it found, as its first line; undefined for nothing. */
+  simulate(args, { blows, network, everyMs = search.blowEveryMs } = {}) {
+    const all = blows ? [...args, "--blows", blows.join(","), "--blow-every", everyMs] : [...args];
+    if (network) all.push("--network", network);
+    const main = join(this.#copy, "packages", "simulator", "dist", "main.js");
+    const { stdout, stderr, status } = spawnSync(process.execPath, [main, ...all.map(String)], { encoding: "utf8" });
+    const lines = stdout.split("\n");
+    const violation = lines.find((line) => /^(seed \d+( digest \w+)?|scenario ".*"): (?!no violation$)/.test(line));
+    if (status !== 0 && violation === undefined) fail(`the simulator did not run: ${stderr || stdout}`);
+    return violation?.slice(0, 240);
+  }
 }
 
-/** What it found, as its first line; undefined for nothing. */
-function simulate(copy, args, { blows, network, everyMs = search.blowEveryMs }) {
-  const all = blows ? [...args, "--blows", blows.join(","), "--blow-every", everyMs] : [...args];
-  if (network) all.push("--network", network);
-  const main = join(copy, "packages", "simulator", "dist", "main.js");
-  const { stdout, stderr, status } = spawnSync(process.execPath, [main, ...all.map(String)], { encoding: "utf8" });
-  const violation = stdout.split("\n").find((line) => /^seed \d+( digest \w+)?: (?!no violation)/.test(line));
-  if (status !== 0 && violation === undefined) throw new Error(`the simulator did not run: ${stderr || stdout}`);
-  return violation?.slice(0, 200);
+function fail(why) {
+  throw new Error(why);
 }
 
 function compiled(text) {

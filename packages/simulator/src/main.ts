@@ -2,6 +2,8 @@ import { parseArgs } from "node:util";
 import { networkOf, onlyBlows, type Swarm } from "./faults/swarm.ts";
 import { hunt } from "./hunt/hunt.ts";
 import { runToResult, serveSeeds } from "./hunt/hunt-worker.ts";
+import { allScenarios } from "./scenarios/all-scenarios.ts";
+import { runScenario } from "./scenarios/scenario.ts";
 
 const { values } = parseArgs({
   options: {
@@ -15,12 +17,14 @@ const { values } = parseArgs({
     "blow-every": { type: "string" },
     network: { type: "string" },
     "until-first": { type: "boolean", default: false },
+    scenario: { type: "string", multiple: true },
     worker: { type: "boolean", default: false },
   },
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 if (values.worker) serveSeeds();
+else if (values.scenario) process.exitCode = (await stories(values.scenario)) ? 0 : 1;
 else if (values.seed !== undefined) process.exitCode = (await one(number(values.seed))) ? 0 : 1;
 else process.exitCode = (await many()) ? 0 : 1;
 
@@ -32,6 +36,21 @@ async function one(seed: number): Promise<boolean> {
   say(`${operations} operations, ${steps} steps, ${virtualMs} ms of virtual time in ${Math.round(wallMs)} ms`);
   say(`seed ${seed} digest ${digest}: ${violation ?? "no violation"}`);
   return violation === undefined;
+}
+
+/** Tells the stories whose names contain one of these words; "all" for every one. */
+async function stories(words: readonly string[]): Promise<boolean> {
+  const told = allScenarios.filter(({ name }) => words.some((word) => word === "all" || name.includes(word)));
+  if (told.length === 0) throw new Error(`no scenario is named like ${words.join(", ")}`);
+  const seed = values.seed === undefined ? {} : { seed: number(values.seed) };
+  let well = true;
+  for (const scenario of told) {
+    const violation = await runScenario(scenario, { ...seed, echo: values.echo ? say : undefined });
+    say(`scenario "${scenario.name}": ${violation?.message.split("\n", 1)[0] ?? "no violation"}`);
+    well &&= violation === undefined;
+    if (!well && values["until-first"]) return false;
+  }
+  return well;
 }
 
 function many(): Promise<boolean> {

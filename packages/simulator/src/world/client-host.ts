@@ -1,5 +1,5 @@
 import { DriveReader, DriveWriter, NodeBoard } from "@cairn/drive";
-import type { MetadataService } from "@cairn/protocol";
+import type { ChunkServiceAt, MetadataService } from "@cairn/protocol";
 import { chunkServicesAt, remoteMetadata } from "@cairn/remote";
 import type { Machine } from "./machine.ts";
 import { metadataUrl } from "./metadata-host.ts";
@@ -7,6 +7,7 @@ import { metadataUrl } from "./metadata-host.ts";
 /** What a running client has in hand. */
 export interface ClientParts {
   readonly metadata: MetadataService;
+  readonly chunksAt: ChunkServiceAt;
   readonly reader: DriveReader;
   readonly writer: DriveWriter;
 }
@@ -37,6 +38,7 @@ export class ClientHost {
     const services = { metadata, chunksAt, nodes: new NodeBoard(env, chunksAt) };
     return {
       metadata,
+      chunksAt,
       reader: new DriveReader(env, services),
       writer: new DriveWriter(env, services, { holder: this.machine.name }),
     };

@@ -1,21 +1,26 @@
 import type { WriteSource } from "@cairn/drive";
+import type { SqlValue } from "@cairn/env";
 import type { Drive } from "@cairn/protocol";
 import { Operator } from "../faults/operator.ts";
 import { Ledger } from "../oracle/ledger.ts";
 import { verifyWorld } from "../oracle/verdict.ts";
-import type { Violation } from "../oracle/violation.ts";
 import { type Content, Contents, digestOf } from "../workload/contents.ts";
 import { FileOperations } from "../workload/file-operations.ts";
+import { isRefusal, RawClient } from "../workload/raw-client.ts";
 import type { NodeHost } from "../world/node-host.ts";
 import { World } from "../world/world.ts";
 
 const chunkBytes = 4096;
+const patienceMs = 600_000;
+const lookEveryMs = 20;
 
 export interface SceneOptions {
   readonly seed: number;
   readonly nodes?: number;
   readonly copies?: number;
+  readonly disksPerNode?: number;
   readonly settings?: Readonly<Record<string, number>>;
+  readonly echo?: ((line: string) => void) | undefined;
 }
 
 /** A cluster with two clients in which one story is told, and the verdict at its end. */
@@ -27,6 +32,8 @@ export class Scene {
   readonly drive: Drive;
   readonly files: FileOperations;
   readonly others: FileOperations;
+  /** A program of the first client's machine that does as it likes. */
+  readonly raw: RawClient;
   /** Commands that destroy something and were carried out, with the virtual ms at which they were. */
   readonly destroyed: { readonly at: number; readonly target: string }[] = [];
 
@@ -40,15 +47,16 @@ export class Scene {
     const parts = { world, drive, ledger: this.ledger };
     this.files = new FileOperations(parts, one, world.fork());
     this.others = new FileOperations(parts, other, world.fork());
+    this.raw = new RawClient(parts, one);
     world.network.tap = ({ target, method, status }) => {
       const destroys = target === "/chunks/delete" || (method === "DELETE" && target.startsWith("/groups/"));
       if (destroys && status < 300) this.destroyed.push({ at: world.timeline.now, target });
     };
   }
 
-  static async open({ seed, nodes = 4, copies = 2, settings = {} }: SceneOptions): Promise<Scene> {
+  static async open({ nodes = 4, copies = 2, disksPerNode = 1, settings = {}, ...more }: SceneOptions): Promise<Scene> {
     const world = await World.make({
-      ...{ seed, nodes, copies, disksPerNode: 1, clients: 2, chunkBytes, diskBytes: 512 * 2 ** 20 },
+      ...{ ...more, nodes, copies, disksPerNode, clients: 2, chunkBytes, diskBytes: 512 * 2 ** 20 },
       settings: { ...quickSettings, ...settings },
     });
     await world.boot();
@@ -104,14 +112,47 @@ export class Scene {
     this.ledger.acknowledge(change, world.timeline.now);
   }
 
+  /** What must hold at this point of the story. */
+  must(condition: boolean, what: string): void {
+    if (!condition) this.world.violate("the story goes well", `not so: ${what}`);
+  }
+
+  /** What nobody may be allowed to do. */
+  async mustRefuse(what: string, work: Promise<unknown>): Promise<void> {
+    const refused = work.then(
+      () => false,
+      (error: unknown) => {
+        if (!isRefusal(error)) throw error;
+        return true;
+      },
+    );
+    this.must(await this.do(refused), `${what} is refused`);
+  }
+
+  /** Rows of the database as they stand. */
+  rows<Row>(text: string, ...values: readonly SqlValue[]): Promise<Row[]> {
+    return this.world.metadata.database.read((sql) => sql.all<Row>(text, ...values));
+  }
+
+  /** Lets time pass until the database has such a row. */
+  async untilRow(text: string, ...values: readonly SqlValue[]): Promise<void> {
+    const endsAt = this.world.timeline.now + patienceMs;
+    while ((await this.rows(text, ...values)).length === 0) {
+      if (this.world.timeline.now > endsAt) throw new Error(`there is never a row: ${text}`);
+      await this.pass(lookEveryMs);
+    }
+  }
+
   /** Nothing goes wrong any more; everything must be there, whole, often enough, and nothing else. */
-  async verdict(): Promise<Violation | undefined> {
+  async verify(): Promise<void> {
     const { world, ledger, drive } = this;
     this.operator.mendAll();
     if (!world.violation) await verifyWorld({ world, ledger, drive });
+  }
+
+  async close(): Promise<void> {
     this.operator.stop();
-    await world.metadata.database[Symbol.asyncDispose]();
-    return world.violation;
+    await this.world.metadata.database[Symbol.asyncDispose]();
   }
 }
 
