@@ -1,9 +1,21 @@
 import {
   CreateBucketCommand,
   DeleteBucketCorsCommand,
+  DeleteBucketEncryptionCommand,
+  DeleteBucketOwnershipControlsCommand,
+  DeletePublicAccessBlockCommand,
   GetBucketCorsCommand,
+  GetBucketEncryptionCommand,
+  GetBucketNotificationConfigurationCommand,
+  GetBucketOwnershipControlsCommand,
+  GetPublicAccessBlockCommand,
+  type ObjectOwnership,
   PutBucketCorsCommand,
+  PutBucketEncryptionCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutBucketOwnershipControlsCommand,
   PutObjectCommand,
+  PutPublicAccessBlockCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -116,5 +128,71 @@ describe("CORS", () => {
     await sdk.send(new DeleteBucketCorsCommand({ Bucket }));
     expect((await refusal(sdk.send(new GetBucketCorsCommand({ Bucket }))))[0]).toBe("NoSuchCORSConfiguration");
     expect((await preflight(`/${Bucket}/page`, "GET")).status).toBe(403);
+  });
+});
+
+describe("settings", () => {
+  test("encryption is refused, for nothing is encrypted at rest", async () => {
+    const none = ["ServerSideEncryptionConfigurationNotFoundError", 404];
+    for (const SSEAlgorithm of ["AES256", "aws:kms"] as const) {
+      const Rules = [{ ApplyServerSideEncryptionByDefault: { SSEAlgorithm } }];
+      const put = new PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration: { Rules } });
+      expect(await refusal(sdk.send(put))).toEqual(["NotImplemented", 501]);
+    }
+    expect(await refusal(sdk.send(new GetBucketEncryptionCommand({ Bucket })))).toEqual(none);
+    await sdk.send(new DeleteBucketEncryptionCommand({ Bucket }));
+  });
+
+  test("everything in a bucket is its owner's, and other ownerships are refused", async () => {
+    const get = () => sdk.send(new GetBucketOwnershipControlsCommand({ Bucket }));
+    const put = (ownership: ObjectOwnership) =>
+      sdk.send(
+        new PutBucketOwnershipControlsCommand({
+          Bucket,
+          OwnershipControls: { Rules: [{ ObjectOwnership: ownership }] },
+        }),
+      );
+    expect(await refusal(get())).toEqual(["OwnershipControlsNotFoundError", 404]);
+    await put("BucketOwnerEnforced");
+    for (const other of ["BucketOwnerPreferred", "ObjectWriter"] as const) {
+      expect(await refusal(put(other))).toEqual(["NotImplemented", 501]);
+    }
+    expect((await get()).OwnershipControls?.Rules).toEqual([{ ObjectOwnership: "BucketOwnerEnforced" }]);
+    await sdk.send(new DeleteBucketOwnershipControlsCommand({ Bucket }));
+    expect((await refusal(get()))[0]).toBe("OwnershipControlsNotFoundError");
+  });
+
+  test("an ownership that comes with a new bucket is kept, and one that is not there makes no bucket", async () => {
+    await sdk.send(new CreateBucketCommand({ Bucket: "owned", ObjectOwnership: "BucketOwnerEnforced" }));
+    const { OwnershipControls } = await sdk.send(new GetBucketOwnershipControlsCommand({ Bucket: "owned" }));
+    expect(OwnershipControls?.Rules).toEqual([{ ObjectOwnership: "BucketOwnerEnforced" }]);
+    const foreign = new CreateBucketCommand({ Bucket: "foreign", ObjectOwnership: "ObjectWriter" });
+    expect(await refusal(sdk.send(foreign))).toEqual(["NotImplemented", 501]);
+    const get = new GetBucketOwnershipControlsCommand({ Bucket: "foreign" });
+    expect(await refusal(sdk.send(get))).toEqual(["NoSuchBucket", 404]);
+  });
+
+  test("the public access block is kept", async () => {
+    const get = () => sdk.send(new GetPublicAccessBlockCommand({ Bucket }));
+    expect(await refusal(get())).toEqual(["NoSuchPublicAccessBlockConfiguration", 404]);
+    const PublicAccessBlockConfiguration = {
+      ...{ BlockPublicAcls: true, IgnorePublicAcls: false },
+      ...{ BlockPublicPolicy: true, RestrictPublicBuckets: true },
+    };
+    await sdk.send(new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration }));
+    expect((await get()).PublicAccessBlockConfiguration).toEqual(PublicAccessBlockConfiguration);
+    await sdk.send(new DeletePublicAccessBlockCommand({ Bucket }));
+    expect((await refusal(get()))[0]).toBe("NoSuchPublicAccessBlockConfiguration");
+  });
+
+  test("notifications are off, may be switched off, and are refused when somebody is to be told", async () => {
+    const put = (configuration: object) =>
+      sdk.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration: configuration }));
+    await put({});
+    const rule = { QueueArn: "arn:aws:sqs:us-east-1:1:q", Events: ["s3:ObjectCreated:*"] };
+    expect(await refusal(put({ QueueConfigurations: [rule] }))).toEqual(["NotImplemented", 501]);
+    expect(await refusal(put({ EventBridgeConfiguration: {} }))).toEqual(["NotImplemented", 501]);
+    const { QueueConfigurations } = await sdk.send(new GetBucketNotificationConfigurationCommand({ Bucket }));
+    expect(QueueConfigurations).toBeUndefined();
   });
 });

@@ -7,7 +7,15 @@ import {
   listBuckets,
   putBucketVersioning,
 } from "./operations/account-operations.ts";
-import { bucketCors } from "./operations/bucket-configuration.ts";
+import {
+  bucketCors,
+  deleteBucketEncryption,
+  getBucketNotification,
+  ownershipControls,
+  publicAccessBlock,
+  putBucketEncryption,
+  putBucketNotification,
+} from "./operations/bucket-configuration.ts";
 import { copyObject } from "./operations/copy-object.ts";
 import { deleteObject, deleteObjects } from "./operations/delete-objects.ts";
 import { getObject } from "./operations/get-object.ts";
@@ -89,8 +97,16 @@ const bucketRoutes: Routes = {
     "read",
     absent("ServerSideEncryptionConfigurationNotFoundError"),
   ),
-  "GET publicAccessBlock": bucketRoute("GetPublicAccessBlock", "read", absent("NoSuchPublicAccessBlockConfiguration")),
-  "GET ownershipControls": bucketRoute("GetBucketOwnershipControls", "read", absent("OwnershipControlsNotFoundError")),
+  "PUT encryption": bucketRoute("PutBucketEncryption", "write", putBucketEncryption),
+  "DELETE encryption": bucketRoute("DeleteBucketEncryption", "write", deleteBucketEncryption),
+  "GET publicAccessBlock": bucketRoute("GetPublicAccessBlock", "read", publicAccessBlock.get),
+  "PUT publicAccessBlock": bucketRoute("PutPublicAccessBlock", "write", publicAccessBlock.put),
+  "DELETE publicAccessBlock": bucketRoute("DeletePublicAccessBlock", "write", publicAccessBlock.remove),
+  "GET ownershipControls": bucketRoute("GetBucketOwnershipControls", "read", ownershipControls.get),
+  "PUT ownershipControls": bucketRoute("PutBucketOwnershipControls", "write", ownershipControls.put),
+  "DELETE ownershipControls": bucketRoute("DeleteBucketOwnershipControls", "write", ownershipControls.remove),
+  "GET notification": bucketRoute("GetBucketNotificationConfiguration", "read", getBucketNotification),
+  "PUT notification": bucketRoute("PutBucketNotificationConfiguration", "write", putBucketNotification),
 };
 
 const objectRoutes: Routes = {

@@ -1,11 +1,15 @@
 import { type Bucket, type CommitId, isKind, newId } from "@cairn/protocol";
+import { ownershipDocument } from "../configuration/public-access.ts";
 import { reaches } from "../s3-access.ts";
 import type { BucketCall, S3Call } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
 import { writeBucketList } from "../xml/bucket-list.ts";
 import { readCreateBucketConfiguration, writeLocationConstraint } from "../xml/bucket-location.ts";
+import { type ObjectOwnership, ownerships } from "../xml/ownership-controls.ts";
 import { readVersioningConfiguration, writeVersioningConfiguration } from "../xml/versioning-configuration.ts";
+
+import { checkedOwnership } from "./bucket-configuration.ts";
 
 const documentBytesMax = 64 * 1024;
 
@@ -33,13 +37,15 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
   if (call.request.headers["x-amz-bucket-object-lock-enabled"]?.toLowerCase() === "true") {
     throw new S3Error("NotImplemented", "Object lock is not there yet.");
   }
+  const owned = ownershipOf(call.request.headers["x-amz-object-ownership"]);
   const body = await call.body.whole(documentBytesMax);
   const wanted = body.length === 0 ? undefined : readCreateBucketConfiguration(body).locationConstraint;
   if (wanted !== undefined && wanted !== "" && wanted !== options.region) {
     throw new S3Error("IllegalLocationConstraintException", `This server is in ${options.region}.`);
   }
   try {
-    await options.metadata.createBucket(newCommit(call), { name, versioning: "off" });
+    const bucket = await options.metadata.createBucket(newCommit(call), { name, versioning: "off" });
+    if (owned) await call.documents.keep(bucket, ownershipDocument, owned);
   } catch (error) {
     if (isKind(error, "conflict")) throw new S3Error("BucketAlreadyOwnedByYou", undefined, { BucketName: name });
     if (isKind(error, "invalid")) throw new S3Error("InvalidBucketName", undefined, { BucketName: name.slice(0, 100) });
@@ -49,6 +55,13 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
     call.buckets.forget();
   }
   return emptyReply(200, { location: `/${name}` });
+}
+
+function ownershipOf(text: string | undefined): ObjectOwnership | undefined {
+  if (!text) return undefined;
+  const ownership = ownerships.find((it) => it === text);
+  if (!ownership) throw new S3Error("InvalidArgument", undefined, { ArgumentName: "x-amz-object-ownership" });
+  return checkedOwnership(ownership);
 }
 
 /** DeleteBucket. */

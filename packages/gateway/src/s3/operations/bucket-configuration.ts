@@ -1,10 +1,16 @@
 import type { BucketDocument } from "../bucket-documents.ts";
 import { corsDocument } from "../configuration/cors.ts";
+import { ownershipDocument, publicAccessBlockDocument } from "../configuration/public-access.ts";
 import type { BucketCall } from "../s3-call.ts";
 import { S3Error, type S3ErrorCode } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
 import { readCorsConfiguration, writeCorsConfiguration } from "../xml/cors-configuration.ts";
+import { readNotificationConfiguration, writeNotificationConfiguration } from "../xml/notification-configuration.ts";
+import { type ObjectOwnership, readOwnershipControls, writeOwnershipControls } from "../xml/ownership-controls.ts";
+import { readPublicAccessBlock, writePublicAccessBlock } from "../xml/public-access-block.ts";
 import { checkedDocument } from "./request-document.ts";
+
+const smallBytesMax = 64 * 1024;
 
 type Operation = (call: BucketCall) => Promise<S3Reply>;
 
@@ -22,9 +28,61 @@ export const bucketCors: Record<"get" | "put" | "remove", Operation> = operation
   document: corsDocument,
   read: readCorsConfiguration,
   write: writeCorsConfiguration,
-  bytesMax: 64 * 1024,
+  bytesMax: smallBytesMax,
   absent: "NoSuchCORSConfiguration",
 });
+
+/** GetPublicAccessBlock, PutPublicAccessBlock, DeletePublicAccessBlock. */
+export const publicAccessBlock: Record<"get" | "put" | "remove", Operation> = operationsOn({
+  document: publicAccessBlockDocument,
+  read: readPublicAccessBlock,
+  write: writePublicAccessBlock,
+  bytesMax: smallBytesMax,
+  absent: "NoSuchPublicAccessBlockConfiguration",
+});
+
+/** GetBucketOwnershipControls, PutBucketOwnershipControls, DeleteBucketOwnershipControls. */
+export const ownershipControls: Record<"get" | "put" | "remove", Operation> = operationsOn({
+  document: ownershipDocument,
+  read: (body) => checkedOwnership(readOwnershipControls(body)),
+  write: writeOwnershipControls,
+  bytesMax: smallBytesMax,
+  absent: "OwnershipControlsNotFoundError",
+});
+
+/** Throws NotImplemented: one owner has everything, so no writer can own an object beside it. */
+export function checkedOwnership(ownership: ObjectOwnership): ObjectOwnership {
+  if (ownership === "BucketOwnerEnforced") return ownership;
+  throw new S3Error(
+    "NotImplemented",
+    "Everything in a bucket is its owner's: BucketOwnerEnforced is the only ownership.",
+  );
+}
+
+/** PutBucketEncryption: refused whatever it asks for, so that nobody believes that disks hold no plain bytes. */
+export async function putBucketEncryption(): Promise<S3Reply> {
+  throw new S3Error(
+    "NotImplemented",
+    "Objects are not encrypted at rest here. Encrypt the disks, or before you upload.",
+  );
+}
+
+/** DeleteBucketEncryption: what was never there. */
+export async function deleteBucketEncryption(): Promise<S3Reply> {
+  return emptyReply(204);
+}
+
+/** GetBucketNotificationConfiguration: nobody is told of anything. */
+export async function getBucketNotification(): Promise<S3Reply> {
+  return xmlReply(writeNotificationConfiguration({ rules: [], eventBridge: false }));
+}
+
+/** PutBucketNotificationConfiguration: one without rules, which switches notifications off. */
+export async function putBucketNotification(call: BucketCall): Promise<S3Reply> {
+  const { rules, eventBridge } = readNotificationConfiguration(await checkedDocument(call, smallBytesMax));
+  if (rules.length > 0 || eventBridge) throw new S3Error("NotImplemented", "Nobody can be told of events yet.");
+  return emptyReply(200);
+}
 
 /** A configuration that is kept as it comes, once it was read. */
 function operationsOn<Value>(configuration: Configuration<Value>): Record<"get" | "put" | "remove", Operation> {

@@ -6,7 +6,8 @@ import { leaf, nest } from "./xml-text.ts";
 /** Who owns what others write into a bucket. */
 export type ObjectOwnership = "BucketOwnerEnforced" | "BucketOwnerPreferred" | "ObjectWriter";
 
-const ownerships: readonly ObjectOwnership[] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
+/** All of them, as requests spell them. */
+export const ownerships: readonly ObjectOwnership[] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
 /** Reads `OwnershipControls`, which have one rule. Throws MalformedXML. */
 export function readOwnershipControls(body: Uint8Array): ObjectOwnership {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { readAccessControlPolicy } from "./access-control-policy.ts";
-import { readBucketEncryption } from "./bucket-encryption.ts";
 import { readCreateBucketConfiguration, writeLocationConstraint } from "./bucket-location.ts";
 import { readCompleteUpload } from "./complete-upload.ts";
 import { readCorsConfiguration } from "./cors-configuration.ts";
@@ -325,15 +324,6 @@ test("settings of a bucket are read strictly", () => {
     readOwnershipControls(utf8(`<OwnershipControls>${content}</OwnershipControls>`));
   expect(ownership("<Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule>")).toBe("ObjectWriter");
   refuses("MalformedXML", () => ownership("<Rule><ObjectOwnership>Nobody</ObjectOwnership></Rule>"));
-  const sse = (content: string) =>
-    readBucketEncryption(
-      utf8(
-        `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>${content}</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`,
-      ),
-    );
-  expect(sse("<SSEAlgorithm>AES256</SSEAlgorithm>")).toEqual({ algorithm: "AES256" });
-  refuses("MalformedXML", () => sse("<SSEAlgorithm>ROT13</SSEAlgorithm>"));
-  refuses("MalformedXML", () => sse("<SSEAlgorithm>AES256</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID>"));
 });
 
 test("notifications name known events and at most one prefix and suffix", () => {

@@ -7,7 +7,6 @@ import {
   readAccessControlPolicy,
   writeAccessControlPolicy,
 } from "./access-control-policy.ts";
-import { readBucketEncryption, writeBucketEncryption } from "./bucket-encryption.ts";
 import { type CorsRule, readCorsConfiguration, writeCorsConfiguration } from "./cors-configuration.ts";
 import {
   type LifecycleRule,
@@ -75,14 +74,6 @@ test("the public access block is read as it was written", () => {
     restrictPublicBuckets: fc.boolean(),
   });
   roundTrip(block, writePublicAccessBlock, readPublicAccessBlock);
-});
-
-test("encryption is read as it was written", () => {
-  const key = fc.record(
-    { algorithm: fc.constantFrom("aws:kms", "aws:kms:dsse"), keyId: text(30), bucketKeyEnabled: fc.boolean() },
-    { requiredKeys: ["algorithm"] },
-  );
-  roundTrip(key, writeBucketEncryption, readBucketEncryption);
 });
 
 test("locks, retentions and holds are read as they were written", () => {
