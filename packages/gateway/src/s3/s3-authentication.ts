@@ -67,24 +67,28 @@ export class S3Authentication {
 
   #checkTime({ timestamp, expiresInSeconds }: Credentials): void {
     const now = this.#options.env.clock.now();
-    const at = Date.parse(timestamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
+    const at = timeOf(timestamp);
     if (Number.isNaN(at)) throw new S3Error("AccessDenied", "The date of the request is not valid.");
+    const endsAt = at + (expiresInSeconds ?? skewMsMax / 1000) * 1000;
+    if (at - skewMsMax <= now && now <= endsAt) return;
     const ServerTime = new Date(now).toISOString();
-    if (expiresInSeconds !== undefined) {
-      if (at - skewMsMax > now) throw new S3Error("AccessDenied", "Request is not valid yet", { ServerTime });
-      if (at + expiresInSeconds * 1000 >= now) return;
-      const Expires = new Date(at + expiresInSeconds * 1000).toISOString();
-      throw new S3Error("AccessDenied", "Request has expired", {
-        "X-Amz-Expires": `${expiresInSeconds}`,
-        Expires,
-        ServerTime,
+    if (expiresInSeconds === undefined) {
+      throw new S3Error("RequestTimeTooSkewed", undefined, {
+        ...{ RequestTime: timestamp, ServerTime, MaxAllowedSkewMilliseconds: String(skewMsMax) },
       });
     }
-    if (Math.abs(now - at) <= skewMsMax) return;
-    throw new S3Error("RequestTimeTooSkewed", undefined, {
-      ...{ RequestTime: timestamp, ServerTime, MaxAllowedSkewMilliseconds: String(skewMsMax) },
+    if (now < endsAt) throw new S3Error("AccessDenied", "Request is not valid yet", { ServerTime });
+    const Expires = new Date(endsAt).toISOString();
+    throw new S3Error("AccessDenied", "Request has expired", {
+      ...{ "X-Amz-Expires": `${expiresInSeconds}`, Expires, ServerTime },
     });
   }
+}
+
+/** Milliseconds of YYYYMMDDTHHMMSSZ; NaN for what is no time. */
+function timeOf(text: string): number {
+  const date = `${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6, 8)}`;
+  return Date.parse(`${date}T${text.slice(9, 11)}:${text.slice(11, 13)}:${text.slice(13)}`);
 }
 
 function payloadText({ headers, query }: S3Request, { from }: Credentials): string {
@@ -96,9 +100,8 @@ function payloadText({ headers, query }: S3Request, { from }: Credentials): stri
 
 /** What was added on the way means nothing: a proxy, or whoever got hold of a presigned URL, adds no rights and no data. */
 function checkSignedHeaders({ headers }: S3Request, { signedHeaders }: Credentials): void {
-  const signed = new Set(signedHeaders);
-  const unsigned = Object.keys(headers).filter((name) => name.startsWith("x-amz-") && !signed.has(name));
-  if (!signed.has("host")) unsigned.push("host");
+  const unsigned = Object.keys(headers).filter((name) => name.startsWith("x-amz-") && !signedHeaders.includes(name));
+  if (!signedHeaders.includes("host")) unsigned.push("host");
   if (unsigned.length === 0) return;
   throw new S3Error("AccessDenied", "There were headers present in the request which were not signed", {
     HeadersNotSigned: unsigned.join(", ").slice(0, 400),

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { BucketDocuments } from "./bucket-documents.ts";
 import { Buckets } from "./buckets.ts";
 import { DigestPool } from "./checksum/digest-pool.ts";
@@ -41,7 +42,7 @@ export class S3Handler implements AsyncDisposable {
     if (!route) throw notThere(request.method);
     requireRight(accessKey, route.right, route.needs === "account" ? accessKey.drives?.[0] : request.bucket);
     const call: S3Call = {
-      ...{ request, options: this.#options, accessKey, body, signal: goneSignal(response) },
+      ...{ request, options: this.#options, accessKey, body, signal: goneSignal(raw.socket) },
       ...{ buckets: this.#buckets, documents: this.#documents, digests: this.#digests },
     };
     return await this.#run(route, call);
@@ -66,11 +67,15 @@ function notThere(method: string): S3Error {
   return known ? new S3Error("NotImplemented") : new S3Error("MethodNotAllowed");
 }
 
-/** Aborts when the client goes away before it has its answer. */
-function goneSignal(response: ServerResponse): AbortSignal {
+const goneSignals = new WeakMap<Socket, AbortSignal>();
+
+/** Aborts when the client goes away. One for all requests of a connection: they come one after the other. */
+function goneSignal(socket: Socket): AbortSignal {
+  const known = goneSignals.get(socket);
+  if (known) return known;
   const gone = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) gone.abort();
-  });
+  if (socket.destroyed) gone.abort();
+  else socket.once("close", () => gone.abort());
+  goneSignals.set(socket, gone.signal);
   return gone.signal;
 }

@@ -121,27 +121,26 @@ class Door {
     const unread = unreadBytes(request);
     // What is left of a refused body is either short enough to read, or the connection ends.
     if (this.stopping || unread > drainBytesMax) response.shouldKeepAlive = false;
-    for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined) response.setHeader(name, value);
-    response.setHeader("x-amz-request-id", id);
-    response.setHeader("server", "Cairn");
-    response.statusCode = status;
+    const head: Record<string, string | number> = {};
+    for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined) head[name] = value;
+    head["x-amz-request-id"] = id;
+    head["server"] = "Cairn";
     const bodyless = request.method === "HEAD" || status === 204 || status === 304;
     if (body === undefined || typeof body === "string" || bodyless) {
       const bytes = typeof body === "string" ? Buffer.from(body) : Buffer.alloc(0);
-      if (status !== 204 && status !== 304 && !response.hasHeader("content-length"))
-        response.setHeader("content-length", bytes.length);
-      response.end(bodyless ? undefined : bytes);
+      if (status !== 204 && status !== 304) head["content-length"] ??= bytes.length;
+      response.writeHead(status, head).end(bodyless ? undefined : bytes);
       if (!request.complete) request.resume();
       return;
     }
     response.setTimeout(takeNothingMs, () => response.destroy());
-    await writeBody(response, body);
+    await writeBody(response.writeHead(status, head), body, Number(head["content-length"]));
   }
 }
 
 /** Piece by piece, as fast as they are taken; an answer of one piece leaves with its head. Throws when the client goes away. */
-async function writeBody(response: ServerResponse, body: AsyncIterable<Uint8Array>): Promise<void> {
-  let left = Number(response.getHeader("content-length"));
+async function writeBody(response: ServerResponse, body: AsyncIterable<Uint8Array>, length: number): Promise<void> {
+  let left = length;
   for await (const piece of body) {
     left -= piece.length;
     if (left === 0) response.end(piece);

@@ -20,6 +20,7 @@ import {
 import type { GroupViews } from "../contracts.ts";
 import { spellEtag } from "../namespace/entry-row.ts";
 import { type Resolved, resolve } from "../namespace/resolve.ts";
+import type { Tree } from "../namespace/tree.ts";
 import { readTree, type Store } from "../sql/store.ts";
 
 interface VersionRow {
@@ -44,46 +45,76 @@ export class ReadPlanner {
 
   /** `version` absent: the current one. Throws not-found, range (at or behind the end), invalid (a folder), conflict. */
   async plan(address: EntryAddress, version: VersionId | undefined, offset: number): Promise<ReadPlan> {
-    const { entry, attributes, page } = await readManifest(this.#store, { address, version, offset });
-    const ids = new Set<GroupId>();
-    for (const chunk of page.entries) ids.add(chunk.group);
-    const groups: readonly GroupView[] = ids.size === 0 ? [] : await this.#groups.views([...ids]);
-    return { entry, ...(attributes ? { attributes } : {}), page, groups };
+    const manifest = await readManifest(this.#store, { address, version, offset });
+    return withGroups(manifest, await this.#groupsOf([manifest]));
   }
 
-  /** Several plans in one call, each with its own outcome. Throws too-large, invalid. */
+  /** Several plans on one snapshot, each with its own outcome. Throws too-large, invalid. */
   async planAll(requests: readonly PlanRequest[]): Promise<readonly Outcome<ReadPlan>[]> {
     if (!Array.isArray(requests) || requests.length > limits.plansMax) {
       throw new StorageError("too-large", "plan reads", `at most ${limits.plansMax} at once`);
     }
-    return await Promise.all(
-      requests.map((request: PlanRequest) =>
-        this.plan(request.address, request.version ?? undefined, request.offset).then(
-          succeeded<ReadPlan>,
-          (error: unknown) => failed(error, "read file"),
-        ),
-      ),
-    );
+    const manifests = await readTree(this.#store, async (tree, sql) => {
+      const outcomes: Outcome<FileManifest>[] = [];
+      for (const { address, version, offset } of requests as readonly PlanRequest[]) {
+        const wanted = { address, version: version ?? undefined, offset };
+        outcomes.push(await manifestOf(this.#store, { tree, sql }, wanted).then(succeeded<FileManifest>, refusal));
+      }
+      return outcomes;
+    });
+    const groups = await this.#groupsOf(manifests.flatMap((outcome) => (outcome.ok ? [outcome.value] : [])));
+    return manifests.map((outcome) => (outcome.ok ? succeeded(withGroups(outcome.value, groups)) : outcome));
   }
+
+  async #groupsOf(manifests: readonly FileManifest[]): Promise<ReadonlyMap<GroupId, GroupView>> {
+    const ids = new Set<GroupId>();
+    for (const { page } of manifests) for (const { group } of page.entries) ids.add(group);
+    const views = ids.size === 0 ? [] : await this.#groups.views([...ids]);
+    return new Map(views.map((view) => [view.id, view]));
+  }
+}
+
+/** What the database knows of a file's bytes. */
+type FileManifest = Omit<ReadPlan, "groups">;
+
+interface WantedManifest {
+  readonly address: EntryAddress;
+  readonly version?: VersionId | undefined;
+  readonly offset: number;
+}
+
+const refusal = (error: unknown): Outcome<never> => failed(error, "read file");
+
+function withGroups(manifest: FileManifest, groups: ReadonlyMap<GroupId, GroupView>): ReadPlan {
+  const views = new Set<GroupView>();
+  for (const { group } of manifest.page.entries) {
+    const view = groups.get(group);
+    if (view) views.add(view);
+  }
+  return { ...manifest, groups: [...views] };
 }
 
 /**
  * The run of a version's manifest that holds byte `offset`, on one snapshot: a short manifest whole, else the page.
  * Throws as ReadPlanner.plan.
  */
-export function readManifest(
+export function readManifest(store: Store, wanted: WantedManifest): Promise<FileManifest> {
+  return readTree(store, (tree, sql) => manifestOf(store, { tree, sql }, wanted));
+}
+
+async function manifestOf(
   store: Store,
-  at: { readonly address: EntryAddress; readonly version?: VersionId | undefined; readonly offset: number },
-): Promise<Omit<ReadPlan, "groups">> {
-  return readTree(store, async (tree, sql) => {
-    const found = await resolve(tree, store.drives, at.address);
-    const { row, entry } = await versionOf(sql, found, at.version);
-    checkOffset(entry, at.offset);
-    const page = row.manifest
-      ? { firstChunk: 0, firstByte: 0, entries: decodeManifest(row.manifest) }
-      : await pageAt(sql, entry, at.offset);
-    return { entry, attributes: attributesOf(row), page };
-  });
+  { tree, sql }: { readonly tree: Tree; readonly sql: Sql },
+  { address, version, offset }: WantedManifest,
+): Promise<FileManifest> {
+  const found = await resolve(tree, store.drives, address);
+  const { row, entry } = await versionOf(sql, found, version);
+  checkOffset(entry, offset);
+  const page = row.manifest
+    ? { firstChunk: 0, firstByte: 0, entries: decodeManifest(row.manifest) }
+    : await pageAt(sql, entry, offset);
+  const attributes = attributesOf(row);
+  return { entry, ...(attributes ? { attributes } : {}), page };
 }
 
 function attributesOf({ meta }: VersionRow): ObjectAttributes | undefined {

@@ -49,17 +49,7 @@ function fromHeader(text: string, headers: S3Request["headers"]): Credentials {
   if (!text.startsWith(`${algorithm} `) || text.length > 8192) {
     throw new S3Error("InvalidArgument", "Unsupported Authorization Type", { ArgumentName: "Authorization" });
   }
-  const fields = new Map<string, string>();
-  for (const part of text.slice(algorithm.length + 1).split(",")) {
-    const cut = part.indexOf("=");
-    const name = part.slice(0, cut).trim();
-    if (cut < 0 || fields.has(name)) throw malformedHeader("it is not a list of name=value");
-    fields.set(name, part.slice(cut + 1).trim());
-  }
-  const [credential, signed, signature] = ["Credential", "SignedHeaders", "Signature"].map((name) => fields.get(name));
-  if (!credential || !signed || !signature || fields.size !== 3) {
-    throw malformedHeader("it must have Credential, SignedHeaders and Signature");
-  }
+  const { credential, signed, signature } = fieldsOf(text.slice(algorithm.length + 1));
   const timestamp = headers["x-amz-date"] ?? isoOfHttpDate(headers["date"]);
   if (timestamp === undefined)
     throw new S3Error("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header");
@@ -73,6 +63,21 @@ function fromHeader(text: string, headers: S3Request["headers"]): Credentials {
     signedHeaders: headersOf(signed, malformedHeader),
     signature: signatureOf(signature, malformedHeader),
   };
+}
+
+/** The three fields of an Authorization header, in any order. */
+function fieldsOf(text: string): { readonly credential: string; readonly signed: string; readonly signature: string } {
+  const fields: Record<string, string> = Object.create(null);
+  const parts = text.split(",");
+  for (const part of parts) {
+    const cut = part.indexOf("=");
+    const name = part.slice(0, cut).trim();
+    if (cut < 0 || fields[name] !== undefined) throw malformedHeader("it is not a list of name=value");
+    fields[name] = part.slice(cut + 1).trim();
+  }
+  const { Credential: credential, SignedHeaders: signed, Signature: signature } = fields;
+  if (credential && signed && signature && parts.length === 3) return { credential, signed, signature };
+  throw malformedHeader("it must have Credential, SignedHeaders and Signature");
 }
 
 function fromQuery(query: S3Request["query"]): Credentials {
@@ -127,9 +132,8 @@ export function credentialOf(text: string, refuse: Refuse): Pick<Credentials, "a
 function headersOf(text: string, refuse: Refuse): readonly string[] {
   const names = text.split(";");
   const isSorted = names.every((name, index) => index === 0 || (names[index - 1] ?? "") < name);
-  if (!isSorted || names.some((name) => !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)))
-    throw refuse("the list of signed headers is malformed");
-  return names;
+  if (isSorted && /^[!#$%&'*+.^_`|~0-9a-z-]+(?:;[!#$%&'*+.^_`|~0-9a-z-]+)*$/.test(text)) return names;
+  throw refuse("the list of signed headers is malformed");
 }
 
 function signatureOf(text: string, refuse: Refuse): string {

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { S3Error } from "../s3-error.ts";
 import type { S3Request } from "../s3-request.ts";
 import { algorithm, type CredentialScope, type Credentials } from "./credentials.ts";
@@ -71,7 +71,7 @@ export function hmac(key: Uint8Array | string, text: string): Buffer {
 
 /** In hex. `text` holds bytes as Latin-1, the way headers come: clients sign the bytes that they send. */
 export function sha256(text: string): string {
-  return createHash("sha256").update(text, "latin1").digest("hex");
+  return hash("sha256", Buffer.from(text, "latin1"), "hex");
 }
 
 /** Each part encoded once, whatever way the client spelled it: S3 neither resolves dots nor encodes twice. */
@@ -95,6 +95,7 @@ function canonicalQuery(text: string): string {
 
 /** Percent-encoded as RFC 3986 says, in capitals. */
 function recoded(part: string): string {
+  if (/^[\w.~-]*$/.test(part)) return part;
   return encodeURIComponent(decodeURIComponent(part)).replaceAll(
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
