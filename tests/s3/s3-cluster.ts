@@ -22,9 +22,10 @@ export class S3Cluster implements AsyncDisposable {
     this.#folder = own.folder;
   }
 
-  static async start(): Promise<S3Cluster> {
+  /** `args`: more options of `cairn start`. */
+  static async start(args: readonly string[] = []): Promise<S3Cluster> {
     const folder = temporaryFolder();
-    const cluster = await TestCluster.start(folder.path);
+    const cluster = await TestCluster.start(folder.path, args);
     const client = new CairnClient(cluster.profile);
     const credentials = await client.accessKeys.create({ name: "test", scopes: ["read", "write"] });
     return new S3Cluster(cluster, client, { credentials, folder });

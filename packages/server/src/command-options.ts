@@ -13,6 +13,8 @@ export interface CommandOptions {
   readonly s3Port: number;
   readonly nodes: number;
   readonly copies: number;
+  /** Processes that answer S3; 0: the metadata server does so itself. */
+  readonly gateways: number;
   readonly allowNetwork: boolean;
   readonly logLevel: LogLevel;
   readonly metadata: string | undefined;
@@ -27,6 +29,7 @@ export interface CommandOptions {
 /** Port of a gateway where none is named. */
 export const defaultPort = 7070;
 const defaultS3Port = 7071;
+const gatewaysMax = 64;
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
 /** Throws invalid for an unknown option or a senseless value. */
@@ -40,7 +43,7 @@ export function parseCommandOptions(
     return typeof flag === "string" ? flag : environment[variable] || undefined;
   };
   const number = (
-    name: "port" | "s3-port" | "nodes" | "copies",
+    name: "port" | "s3-port" | "nodes" | "copies" | "gateways",
     variable: string,
     range: { min: number; max: number; otherwise: number },
   ): number => integer(name, text(name, variable), range);
@@ -70,6 +73,7 @@ export function parseCommandOptions(
     }),
     nodes,
     copies,
+    gateways: number("gateways", "CAIRN_GATEWAYS", { min: 0, max: gatewaysMax, otherwise: 0 }),
     allowNetwork: values["allow-network"] === true,
     logLevel: level as LogLevel,
     metadata: text("metadata", "CAIRN_METADATA")?.replace(/\/+$/, ""),
@@ -96,6 +100,7 @@ function parse(argv: readonly string[]) {
         "s3-port": one,
         nodes: one,
         copies: one,
+        gateways: one,
         metadata: one,
         join: one,
         name: one,

@@ -28,6 +28,11 @@ export function reachableHost(host: string, interfaces: Interfaces = networkInte
   });
 }
 
+/** The URL of a server on a host and port. */
+export function httpUrl(host: string, port: number): string {
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
 /** The URL with the host that this machine reaches itself by. */
 export function localUrl(url: string): string {
   const parsed = new URL(url);

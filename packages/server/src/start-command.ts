@@ -34,7 +34,7 @@ export async function startCommand(argv: readonly string[]): Promise<number> {
     return 1;
   }
   const seconds = ((env.clock.monotonic() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(welcome(cluster, { data, seconds, copies: options.copies }));
+  process.stdout.write(welcome(cluster, { ...options, data, seconds }));
   return stopOnSignal(cluster);
 }
 
@@ -47,7 +47,7 @@ function supervisorLog(data: string): LogFile {
 
 function welcome(
   cluster: LocalCluster,
-  { data, seconds, copies }: { data: string; seconds: string; copies: number },
+  { data, seconds, copies, gateways }: { data: string; seconds: string; copies: number; gateways: number },
 ): string {
   const { url } = cluster.profile;
   return [
@@ -55,7 +55,7 @@ function welcome(
     `  nodes  ${cluster.nodes.join(", ")} · ${copies} ${copies === 1 ? "copy" : "copies"} of every chunk`,
     `  data   ${shortPath(data)}`,
     `  API    ${url}/api/v1/openapi.json`,
-    `  S3     ${cluster.s3Url}  (keys: npx cairn s3 key create)`,
+    `  S3     ${cluster.s3Url}  (keys: npx cairn s3 key create)${gateways > 0 ? `, answered by ${gateways} processes` : ""}`,
     "  stop   Ctrl-C",
     "",
     "Try in another terminal:",

@@ -11,6 +11,7 @@ export interface ServerOptions {
   readonly s3Port?: number;
   readonly nodes?: number;
   readonly copies?: number;
+  readonly gateways?: number;
   readonly metadata?: string;
   readonly join?: string;
   readonly name?: string;
@@ -29,12 +30,18 @@ export function addStartCommand(program: Command, act: Act): void {
     .option("--port <port>", "port of REST (default: 7070; 0: any free one)", portValue)
     .option("--s3-port <port>", "port of S3 (default: 7071; 0: any free one, as with a --port of your own)", portValue)
     .option("--nodes <count>", "storage nodes (default: 3)", countValue)
-    .option("--copies <count>", "copies of every chunk (default: 2)", countValue);
+    .option("--copies <count>", "copies of every chunk (default: 2)", countValue)
+    .option(
+      "--gateways <count>",
+      "processes that answer S3 on its one port (default: the metadata server does)",
+      countValue,
+    );
   addSettingOptions(command);
   addNetworkOptions(command);
   addExamples(command, [
     ["cairn start", "a metadata server and three storage nodes"],
     ["cairn start --nodes 5 --copies 3", "more of everything"],
+    ["cairn start --gateways 4", "S3 on four cores"],
     ["cairn start --repair-delay 2s --set repair.rate=200MiB", "thresholds from the start on"],
     ["cairn start --data ./second --port 7170", "a second cluster beside it"],
   ]);
@@ -79,6 +86,7 @@ export function serverArguments(options: ServerOptions): readonly string[] {
     ["s3-port", options.s3Port],
     ["nodes", options.nodes],
     ["copies", options.copies],
+    ["gateways", options.gateways],
     ["metadata", options.metadata],
     ["join", options.join],
     ["name", options.name],

@@ -20,6 +20,10 @@ export class Connections {
     });
   }
 
+  get count(): number {
+    return this.#sockets.size;
+  }
+
   /** Ends what nobody uses now, and what is still used after `drainMs`: broken off, never ended as if it were whole. */
   end(clock: Clock, drainMs: number): { cancel(): void } {
     for (const [socket, requests] of this.#sockets) if (requests === 0) socket.destroy();

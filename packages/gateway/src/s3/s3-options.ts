@@ -7,7 +7,6 @@ export interface S3Options {
   readonly metadata: MetadataService;
   readonly writer: DriveWriter;
   readonly reader: DriveReader;
-  readonly listen: { readonly host: string; readonly port: number };
   /** What clients sign as region, and are told as location. */
   readonly region: string;
   /** Hosts below which the first name is a bucket. */

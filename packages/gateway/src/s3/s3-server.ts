@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { limits, StorageError } from "@cairn/protocol";
 import { Connections } from "../http/connections.ts";
 import { refusalOf } from "./refusal.ts";
@@ -18,17 +18,41 @@ const requestsMax = 512;
 /** A client that takes nothing for so long is gone. */
 const takeNothingMs = 120_000;
 
-/** The S3 door: a server of its own that translates and nothing else. */
-export interface S3Server extends AsyncDisposable {
+/** The S3 door: a server of its own that translates and nothing else. Disposing finishes what is under way, for ten seconds at most. */
+export interface S3Door extends AsyncDisposable {
+  /** Serves a connection that somebody else has accepted. */
+  accept(connection: Socket): void;
+}
+
+/** A door with a port of its own. */
+export interface S3Server extends S3Door {
   readonly url: string;
   readonly port: number;
   readonly region: string;
 }
 
-/** Starts to listen. Throws conflict when the port is taken. Disposing finishes what is under way, for ten seconds at most. */
-export async function startS3(options: S3Options): Promise<S3Server> {
+/** Starts to listen. Throws conflict when the port is taken. */
+export async function startS3(options: S3Options, at: ListenAddress): Promise<S3Server> {
+  const { server, door } = makeServer(options);
+  await listen(server, at);
+  const { address, port } = server.address() as AddressInfo;
+  const url = `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return { ...door, url, port, region: options.region };
+}
+
+/** A door that listens nowhere: all its connections are handed to it. */
+export function openS3(options: S3Options): S3Door {
+  return makeServer(options).door;
+}
+
+interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+function makeServer(options: S3Options): { readonly server: Server; readonly door: S3Door } {
   const handler = new S3Handler(options);
-  const door = new Door(options, handler);
+  const requests = new Requests(options, handler);
   const server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -38,24 +62,24 @@ export async function startS3(options: S3Options): Promise<S3Server> {
       highWaterMark: 256 * 1024,
       noDelay: true,
     },
-    (request, response) => void door.serve(request, response),
+    (request, response) => void requests.serve(request, response),
   );
   // Whoever waits to be asked for the body is looked at first.
   server.on(
     "checkContinue",
-    (request: IncomingMessage, response: ServerResponse) => void door.serve(request, response),
+    (request: IncomingMessage, response: ServerResponse) => void requests.serve(request, response),
   );
   server.requestTimeout = 0;
   server.maxConnections = limits.connectionsMax;
   const connections = new Connections(server);
-  await listen(server, options.listen);
-  const { address, port } = server.address() as AddressInfo;
-  return {
-    url: `http://${address.includes(":") ? `[${address}]` : address}:${port}`,
-    port,
-    region: options.region,
+  const door: S3Door = {
+    accept: (connection) => {
+      // The server counts those only that it has accepted itself.
+      if (requests.stopping || connections.count >= limits.connectionsMax) connection.destroy();
+      else server.emit("connection", connection);
+    },
     [Symbol.asyncDispose]: async () => {
-      door.stopping = true;
+      requests.stopping = true;
       const closed = new Promise((resolve) => server.close(resolve));
       const timer = connections.end(options.env.clock, drainMs);
       await closed;
@@ -63,10 +87,11 @@ export async function startS3(options: S3Options): Promise<S3Server> {
       await handler[Symbol.asyncDispose]();
     },
   };
+  return { server, door };
 }
 
 /** Requests of one server, and what all their answers have in common. */
-class Door {
+class Requests {
   readonly #options: S3Options;
   readonly #handler: S3Handler;
   stopping = false;
@@ -180,7 +205,7 @@ function unreadBytes(request: IncomingMessage): number {
   return Number(request.headers["content-length"] ?? 0);
 }
 
-function listen(server: Server, { host, port }: S3Options["listen"]): Promise<void> {
+function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     // Stays for good: a connection that cannot be accepted must not end the process.
     server.on("error", (cause: NodeJS.ErrnoException) => {

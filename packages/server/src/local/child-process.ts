@@ -1,9 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
+import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Clock, Log } from "@cairn/env";
 import { fromWireError, StorageError } from "@cairn/protocol";
 import type { ProcessOptions, RoleMessage } from "../role-process.ts";
 import type { RoleConfig, RoleReady } from "../roles/role-config.ts";
+import { handedConnection } from "../roles/s3-door.ts";
 
 const entry = fileURLToPath(new URL("../child-main.js", import.meta.url));
 const firstPauseMs = 200;
@@ -89,6 +91,15 @@ export class SupervisedProcess {
     if (this.#state !== "held") throw new StorageError("conflict", "revive", `${this.name} is ${this.#state}`);
     this.#failures = 0;
     await this.start();
+  }
+
+  /** Hands a connection over that has not been read from. False when the process does not run now. */
+  hand(connection: Socket): boolean {
+    if (this.#state !== "running" || !this.#child?.connected) return false;
+    this.#child.send(handedConnection, connection, (error) => {
+      if (error) connection.destroy();
+    });
+    return true;
   }
 
   /** From now on the end of the process is no reason to start it again. */

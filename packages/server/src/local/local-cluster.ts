@@ -1,18 +1,17 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { Env } from "@cairn/env";
 import { NodeDisk } from "@cairn/env-node";
 import { CleanupStack, isKind, StorageError, toBase64Url } from "@cairn/protocol";
 import { places } from "../places.ts";
 import { localUrl, reachableHost } from "../reachable-host.ts";
 import type { ProcessOptions } from "../role-process.ts";
-import type { RoleReady } from "../roles/role-config.ts";
 import { readJsonFile, writeSecretFile } from "../secret-file.ts";
-import { SupervisedProcess } from "./child-process.ts";
+import type { SupervisedProcess } from "./child-process.ts";
+import { gatewayFile, gatewayProcess, metadataProcess, nodeFile, nodeProcess } from "./cluster-processes.ts";
 import { controlHandler, type LocalControl } from "./control.ts";
-import { nodeArguments, nodeEnvironment } from "./node-runtime.ts";
 import { type ClientProfile, readClientProfile, writeClientProfile } from "./profile.ts";
+import { SharedPort } from "./shared-port.ts";
 
 export interface LocalClusterOptions {
   readonly data: string;
@@ -21,12 +20,14 @@ export interface LocalClusterOptions {
   readonly s3Port: number;
   readonly nodes: number;
   readonly copies: number;
+  /** Processes that answer S3 in place of the metadata server. */
+  readonly gateways: number;
   readonly logLevel: ProcessOptions["logLevel"];
   /** Thresholds to set at the start. */
   readonly settings?: Readonly<Record<string, number>> | undefined;
 }
 
-/** A metadata server with its gateway and storage nodes, each a process of its own, on this machine. */
+/** A metadata server with its gateway, storage nodes and further gateways, each a process of its own, on this machine. */
 export interface LocalCluster extends AsyncDisposable {
   readonly profile: ClientProfile;
   /** The S3 door. */
@@ -45,96 +46,87 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
   const { data } = options;
   await mkdir(places.run(data), { recursive: true, mode: 0o700 });
   undo.use(await new NodeDisk(places.run(data)).lock("lock"));
-  const processes: SupervisedProcess[] = [];
-  undo.use({
-    [Symbol.asyncDispose]: async () => {
-      for (const process of processes) process.expectEnd();
-      // The nodes first: they tell the metadata server nothing it has to act on any more.
-      await Promise.all(processes.slice(1).map((process) => process.stop()));
-      await processes[0]?.stop();
-    },
-  });
+  const processes = undo.use(new ClusterProcesses());
+  const nodeNames = await namesOfNodes(options);
+  await assertNotOrphaned(data, nodeNames);
+  const gatewayNames = Array.from({ length: options.gateways }, (_, index) => `gateway-${index + 1}`);
+  const credentials = [
+    ...nodeNames.map((name) => nodeFile(data, name)),
+    ...gatewayNames.map((name) => gatewayFile(data, name)),
+  ];
+  const wantJoinToken = (await Promise.all(credentials.map((file) => readJsonFile(file)))).includes(undefined);
+  const shared = options.gateways > 0 ? undo.use(await SharedPort.listen(options.host, options.s3Port)) : undefined;
 
+  const { profile, joinToken, s3Url } = await startMetadata(env, options, {
+    processes,
+    s3Url: shared?.url,
+    wantJoinToken,
+  });
+  const place = { metadataUrl: profile.url, joinToken };
   const advertisedHost = reachableHost(options.host);
-  const names = await nodeNames(options);
-  await assertNotOrphaned(data, names);
+  const nodes = processes.add(
+    ...nodeNames.map((name) => nodeProcess(env, options, { name, advertisedHost, ...place })),
+  );
+  const started = await Promise.all(nodes.map((node) => startUnlessRemoved(env, node)));
+  const gateways = processes.add(
+    ...gatewayNames.map((name) => gatewayProcess(env, options, { name, s3Url, ...place })),
+  );
+  await Promise.all(gateways.map((gateway) => gateway.start()));
+  shared?.handTo(gateways);
+
+  undo.use(await serveControl(env, { data, url: profile.url, processes }));
+  const running = undo.move();
+  return {
+    ...{ profile, s3Url },
+    nodes: nodeNames.filter((_name, index) => started[index]),
+    abandon: () => processes.abandon(),
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  };
+}
+
+/** Processes in the order in which they start; whoever came last is stopped first, and the metadata server last. */
+class ClusterProcesses implements AsyncDisposable {
+  readonly #groups: (readonly SupervisedProcess[])[] = [];
+
+  get all(): readonly SupervisedProcess[] {
+    return this.#groups.flat();
+  }
+
+  add(...group: readonly SupervisedProcess[]): readonly SupervisedProcess[] {
+    this.#groups.push(group);
+    return group;
+  }
+
+  abandon(): void {
+    for (const process of this.all) process.abandon();
+  }
+
+  /** Nobody tells the metadata server anything it has to act on any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const process of this.all) process.expectEnd();
+    for (const group of this.#groups.toReversed()) await Promise.all(group.map((process) => process.stop()));
+  }
+}
+
+/** `s3Url`: where gateways answer S3; absent: the metadata server does. */
+async function startMetadata(
+  env: Env,
+  options: LocalClusterOptions,
+  by: { readonly processes: ClusterProcesses; readonly s3Url: string | undefined; readonly wantJoinToken: boolean },
+): Promise<{ profile: ClientProfile; joinToken: string | undefined; s3Url: string }> {
+  const { data } = options;
   const known = await readClientProfile(data);
-  const newcomers = (await Promise.all(names.map((name) => hasJoined(data, name)))).some((joined) => !joined);
-  const metadata = metadataProcess(env, options, { ownerToken: known?.token, wantJoinToken: newcomers });
-  processes.push(metadata);
+  const metadata = metadataProcess(env, options, { ...by, ownerToken: known?.token });
+  by.processes.add(metadata);
   const ready = await metadata.start();
   const token = ready.accessToken ?? known?.token;
   if (ready.accessToken !== undefined && known)
     env.log.warn({}, "the access token in client.json opened nothing; a new one stands there now");
   if (token === undefined)
     throw new StorageError("internal", "start cluster", "the metadata server made no access token");
-  const url = localUrl(ready.url);
-  const profile = { url, token };
+  const profile = { url: localUrl(ready.url), token };
   await writeClientProfile(data, profile);
-
-  const nodes = names.map((name) =>
-    nodeProcess(env, options, { name, advertisedHost, metadataUrl: url, joinToken: ready.joinToken }),
-  );
-  processes.push(...nodes);
-  const started = await Promise.all(nodes.map((node) => startUnlessRemoved(env, node)));
-  undo.use(await serveControl(env, { data, url, processes }));
-  const running = undo.move();
-  return {
-    profile,
-    s3Url: localUrl(ready.s3?.url ?? url),
-    nodes: names.filter((_name, index) => started[index]),
-    abandon: () => {
-      for (const process of processes) process.abandon();
-    },
-    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
-  };
-}
-
-function metadataProcess(
-  env: Env,
-  { data, host, port, s3Port, copies, logLevel, settings }: LocalClusterOptions,
-  wants: { ownerToken: string | undefined; wantJoinToken: boolean },
-): SupervisedProcess {
-  const options = { name: "metadata", logFolder: places.logs(data), logLevel };
-  return new SupervisedProcess(env.clock, env.log, {
-    name: "metadata",
-    options,
-    config: (last?: RoleReady) => ({
-      role: "metadata",
-      folder: places.metadata(data),
-      host,
-      port: last?.port ?? port,
-      s3Port: last?.s3?.port ?? s3Port,
-      copies,
-      // A restart in the middle of a run has nobody to hand tokens to, and thresholds may have been changed since.
-      owner: last === undefined ? { token: wants.ownerToken } : undefined,
-      wantJoinToken: last === undefined && wants.wantJoinToken,
-      settings: last === undefined ? settings : undefined,
-    }),
-  });
-}
-
-function nodeProcess(
-  env: Env,
-  { data, host, logLevel }: LocalClusterOptions,
-  { name, ...place }: { name: string; advertisedHost: string; metadataUrl: string; joinToken: string | undefined },
-): SupervisedProcess {
-  const folder = places.node(data, name);
-  return new SupervisedProcess(env.clock, env.log, {
-    name,
-    options: { name, logFolder: places.logs(data), logLevel },
-    nodeArguments,
-    environment: nodeEnvironment,
-    config: (last?: RoleReady) => ({
-      role: "node",
-      folder,
-      disks: [join(folder, "disk")],
-      host,
-      port: last?.port ?? 0,
-      ...place,
-      node: name,
-    }),
-  });
+  return { profile, joinToken: ready.joinToken, s3Url: localUrl(by.s3Url ?? ready.s3?.url ?? ready.url) };
 }
 
 /** The folder of a node that was removed for good is left where it is, and keeps nothing else from starting. */
@@ -151,18 +143,18 @@ async function startUnlessRemoved({ log }: Env, node: SupervisedProcess): Promis
 
 async function serveControl(
   env: Env,
-  { data, url, processes }: { data: string; url: string; processes: readonly SupervisedProcess[] },
+  { data, url, processes }: { data: string; url: string; processes: ClusterProcesses },
 ): Promise<AsyncDisposable> {
   const find = (name: string): SupervisedProcess => {
-    const found = processes.find((process) => process.name === name);
+    const found = processes.all.find((process) => process.name === name);
     if (found) return found;
-    const names = processes.map((process) => process.name).join(", ");
+    const names = processes.all.map((process) => process.name).join(", ");
     throw new StorageError("not-found", "control cluster", `there is no process ${name}`, {
       hint: `There are: ${names}.`,
     });
   };
   const control: LocalControl = {
-    status: async () => ({ url, processes: processes.map((process) => process.status) }),
+    status: async () => ({ url, processes: processes.all.map((process) => process.status) }),
     kill: (name) => find(name).kill(),
     revive: (name) => find(name).revive(),
   };
@@ -186,7 +178,7 @@ async function serveControl(
 async function assertNotOrphaned(data: string, names: readonly string[]): Promise<void> {
   if (existsSync(places.metadata(data))) return;
   for (const name of names) {
-    if (!(await hasJoined(data, name))) continue;
+    if (!(await readJsonFile(nodeFile(data, name)))) continue;
     throw new StorageError("conflict", "start cluster", `${name} holds data of a cluster whose metadata is missing`, {
       hint: `Restore ${places.metadata(data)} from its backup. Only if nothing in this cluster is needed any more: remove ${data} and start again.`,
     });
@@ -194,13 +186,9 @@ async function assertNotOrphaned(data: string, names: readonly string[]): Promis
 }
 
 /** Those that are there already, and as many more as were asked for. */
-async function nodeNames({ data, nodes }: LocalClusterOptions): Promise<string[]> {
+async function namesOfNodes({ data, nodes }: LocalClusterOptions): Promise<string[]> {
   await mkdir(places.nodes(data), { recursive: true, mode: 0o700 });
   const there = (await readdir(places.nodes(data))).filter((name) => /^node-\d+$/.test(name));
   const wanted = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`);
   return [...new Set([...there, ...wanted])].sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
-}
-
-async function hasJoined(data: string, name: string): Promise<boolean> {
-  return (await readJsonFile(join(places.node(data, name), "node.json"))) !== undefined;
 }

@@ -19,7 +19,7 @@ async function start(token: string | undefined, settings: Record<string, number>
     folder: join(data, "metadata"),
     host: "127.0.0.1",
     port: 0,
-    s3Port: 0,
+    s3: { port: 0 },
     copies: 2,
     owner: { token },
     wantJoinToken: false,
@@ -46,7 +46,16 @@ test("a threshold out of range keeps the metadata server from starting", async (
 test("nodes whose metadata is gone are not led by an empty one", async () => {
   await mkdir(join(data, "nodes", "node-1"), { recursive: true });
   await writeFile(join(data, "nodes", "node-1", "node.json"), "{}");
-  const options = { data, host: "127.0.0.1", port: 0, s3Port: 0, nodes: 2, copies: 2, logLevel: "silent" } as const;
+  const options = {
+    data,
+    host: "127.0.0.1",
+    port: 0,
+    s3Port: 0,
+    nodes: 2,
+    copies: 2,
+    gateways: 0,
+    logLevel: "silent",
+  } as const;
   await expect(startLocalCluster(env, options)).rejects.toMatchObject({
     kind: "conflict",
     hint: expect.stringContaining("backup"),

@@ -8,8 +8,8 @@ import { readJsonFile, writeSecretFile } from "../secret-file.ts";
 import { version } from "../version.ts";
 import { driveParts } from "./drive-parts.ts";
 import { dataPathMount } from "./metadata-mounts.ts";
-import type { GatewayRoleConfig, RunningRole } from "./role-config.ts";
-import { openS3Door } from "./s3-door.ts";
+import type { GatewayRoleConfig, RoleReady, RunningRole } from "./role-config.ts";
+import { openHandedDoor, openS3Door } from "./s3-door.ts";
 
 /** A gateway of its own, on any machine that reaches the metadata server. */
 export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<RunningRole> {
@@ -19,29 +19,30 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
   const remote = { network, clock, random, bearer };
   const metadata = remoteMetadata({ ...remote, base: `${config.metadataUrl}/cluster/v1/metadata` });
   const operations = remoteOperations({ ...remote, base: `${config.metadataUrl}/cluster/v1/operations` });
-  const { reader, writer } = driveParts(env, metadata, "gateway");
-  undo.use(writer);
-  const s3 = undo.use(await openS3Door(env, metadata, { reader, writer, host: config.host, port: config.s3Port }));
-  const gateway = undo.use(
+  const parts = driveParts(env, metadata, "gateway");
+  undo.use(parts.writer);
+  const { at, name } = config;
+  if ("s3Url" in at) {
+    undo.use(openHandedDoor(env, metadata, parts));
+    return running(undo, { name, url: at.s3Url, s3: { url: at.s3Url } });
+  }
+  const { host, port, s3Port } = at;
+  const s3 = undo.use(await openS3Door(env, metadata, { ...parts, host, port: s3Port }));
+  const rest = undo.use(
     await startGateway({
-      env,
-      metadata,
-      operations,
-      reader,
-      writer,
+      ...{ env, metadata, operations, ...parts, version, s3 },
       mounts: [dataPathMount(metadata, env.log)],
-      listen: { host: config.host, port: config.port },
-      version,
-      openMetrics: isLoopback(config.host),
+      listen: { host, port },
+      openMetrics: isLoopback(host),
       rememberPrincipalsMs: 1000,
-      s3: { url: s3.url, region: s3.region },
     }),
   );
-  const running = undo.move();
-  return {
-    ready: { url: gateway.url, port: gateway.port, name: "gateway", s3 },
-    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
-  };
+  return running(undo, { name, url: rest.url, port: rest.port, s3 });
+}
+
+function running(undo: CleanupStack, ready: RoleReady): RunningRole {
+  const parts = undo.move();
+  return { ready, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
 }
 
 /** The gateway's own credential; the first time it is given in exchange for a join token. */
@@ -63,7 +64,7 @@ async function gatewayCredential({ network }: Env, config: GatewayRoleConfig): P
     method: "POST",
     url: `${config.metadataUrl}/cluster/v1/gateways/join`,
     headers: { "content-type": "application/json" },
-    body: [utf8(JSON.stringify([{ secret: config.joinToken, name: `gateway on ${config.host}` }]))],
+    body: [utf8(JSON.stringify([{ secret: config.joinToken, name: config.name }]))],
     timeoutMs: 10_000,
     replyBytesMax: 65_536,
   });

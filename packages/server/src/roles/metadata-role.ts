@@ -13,7 +13,7 @@ import { version } from "../version.ts";
 import { driveParts } from "./drive-parts.ts";
 import { clusterMounts, dataPathMount } from "./metadata-mounts.ts";
 import type { MetadataRoleConfig, RunningRole } from "./role-config.ts";
-import { openS3Door } from "./s3-door.ts";
+import { openS3Door, region } from "./s3-door.ts";
 
 const databaseFile = "metadata.sqlite";
 const keysFile = "keys.json";
@@ -42,21 +42,23 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   if (keysAreNew) await saveKeys(config.folder, keys, true);
   const { metadata, operations, access } = opened;
   if (config.settings && Object.keys(config.settings).length > 0) await operations.changeSettings(config.settings);
-  const { reader, writer } = driveParts(env, metadata, "gateway");
-  undo.use(writer);
-  const s3 = undo.use(await openS3Door(env, metadata, { reader, writer, host: config.host, port: config.s3Port }));
+  const parts = driveParts(env, metadata, "gateway");
+  undo.use(parts.writer);
+  const s3 =
+    "url" in config.s3
+      ? { url: config.s3.url, region }
+      : undo.use(await openS3Door(env, metadata, { ...parts, host: config.host, port: config.s3.port }));
   const gateway = undo.use(
     await startGateway({
       env,
       metadata,
       operations,
-      reader,
-      writer,
+      ...parts,
       mounts: [dataPathMount(metadata, env.log), ...clusterMounts(opened, env.log)],
       listen: { host: config.host, port: config.port },
       version,
       openMetrics: isLoopback(config.host),
-      s3: { url: s3.url, region: s3.region },
+      s3,
     }),
   );
   const accessToken = config.owner && (await newOwnerToken(opened, config.owner.token));

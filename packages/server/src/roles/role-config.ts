@@ -7,13 +7,10 @@ interface ListenConfig {
   readonly port: number;
 }
 
-interface S3Config {
-  /** Port of the S3 door; 0: any free one. */
-  readonly s3Port: number;
-}
-
-export interface MetadataRoleConfig extends ListenConfig, S3Config {
+export interface MetadataRoleConfig extends ListenConfig {
   readonly role: "metadata";
+  /** The S3 door: its port (0: any free one), or its URL where other processes answer it. */
+  readonly s3: { readonly port: number } | { readonly url: string };
   /** Folder of the database and the keys. */
   readonly folder: string;
   /** Copies of the default drive; counts at the first start. */
@@ -40,8 +37,12 @@ export interface NodeRoleConfig extends ListenConfig {
   readonly advertisedHost?: string | undefined;
 }
 
-export interface GatewayRoleConfig extends ListenConfig, S3Config {
+export interface GatewayRoleConfig {
   readonly role: "gateway";
+  /** Where REST and S3 listen (ports 0: any free one), or the URL whose connections the supervisor hands over, S3 only. */
+  readonly at: (ListenConfig & { readonly s3Port: number }) | { readonly s3Url: string };
+  /** Name in the log and in the list of processes. */
+  readonly name: string;
   /** Folder of the gateway's credential. */
   readonly folder: string;
   readonly metadataUrl: string;
@@ -51,13 +52,14 @@ export interface GatewayRoleConfig extends ListenConfig, S3Config {
 /** What a process tells when it serves. */
 export interface RoleReady {
   readonly url: string;
-  readonly port: number;
+  /** Absent for a process that listens nowhere itself. */
+  readonly port?: number;
   readonly name: string;
   /** For the machine's owner: made when the one that was known opens nothing. */
   readonly accessToken?: string | undefined;
   readonly joinToken?: string | undefined;
   /** The S3 door, of a process that has one. */
-  readonly s3?: { readonly url: string; readonly port: number } | undefined;
+  readonly s3?: { readonly url: string; readonly port?: number } | undefined;
 }
 
 /** A process in its role. */

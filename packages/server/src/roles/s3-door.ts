@@ -1,10 +1,14 @@
+import { Socket } from "node:net";
 import type { Env } from "@cairn/env";
-import { type S3Server, startS3 } from "@cairn/gateway";
+import { openS3, type S3Options, type S3Server, startS3 } from "@cairn/gateway";
 import type { MetadataService } from "@cairn/protocol";
 import type { driveParts } from "./drive-parts.ts";
 
+/** What a supervisor says with a connection that it hands over. */
+export const handedConnection = "connection";
+
 /** What clients sign where nobody says otherwise. */
-const region = "us-east-1";
+export const region = "us-east-1";
 /** `photos.localhost` is the bucket photos. */
 const domains = ["s3.localhost", "localhost"];
 
@@ -12,7 +16,27 @@ const domains = ["s3.localhost", "localhost"];
 export function openS3Door(
   env: Env,
   metadata: MetadataService,
-  { reader, writer, host, port }: ReturnType<typeof driveParts> & { readonly host: string; readonly port: number },
+  { host, port, ...parts }: ReturnType<typeof driveParts> & { readonly host: string; readonly port: number },
 ): Promise<S3Server> {
-  return startS3({ env, metadata, reader, writer, listen: { host, port }, region, domains });
+  return startS3(s3Options(env, metadata, parts), { host, port });
+}
+
+/** The S3 door of a process to which its supervisor hands connections, as `connection` with the socket. */
+export function openHandedDoor(
+  env: Env,
+  metadata: MetadataService,
+  parts: ReturnType<typeof driveParts>,
+): AsyncDisposable {
+  const door = openS3(s3Options(env, metadata, parts));
+  process.on("message", (message, connection) => {
+    if (message !== handedConnection || !(connection instanceof Socket)) return;
+    door.accept(connection);
+    // Whoever accepted it has not begun to read.
+    connection.resume();
+  });
+  return door;
+}
+
+function s3Options(env: Env, metadata: MetadataService, { reader, writer }: ReturnType<typeof driveParts>): S3Options {
+  return { env, metadata, reader, writer, region, domains };
 }
