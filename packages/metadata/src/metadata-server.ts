@@ -210,6 +210,9 @@ export class MetadataServer implements MetadataService {
   setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void> {
     return this.#parts.objects.setBucketDocument(drive, name, body);
   }
+  async lifecycleDayMs(): Promise<number> {
+    return this.#parts.core.settings.get("lifecycle.day");
+  }
   setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
     return this.#parts.objects.setObjectTags(drive, key, tags);
   }

@@ -64,6 +64,7 @@ export {
   type UploadId,
   type VersionId,
 } from "./ids.ts";
+export * from "./lifecycle.ts";
 export { limits } from "./limits.ts";
 export {
   decodeManifest,
@@ -92,4 +93,4 @@ export {
   verifyToken,
   type WriteClaims,
 } from "./token.ts";
-export { bytesOfId, type IdPrefix, idFromBytes, idRange, newId, parseId } from "./ulid.ts";
+export { bytesOfId, type IdPrefix, idFromBytes, idRange, newId, parseId, timeOfId } from "./ulid.ts";

@@ -134,6 +134,8 @@ export interface ObjectService {
   bucketDocument(drive: DriveId, name: string): Promise<string | undefined>;
   /** `body` null: none any more. At most bucketDocumentBytesMax. */
   setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void>;
+  /** What counts as a day in lifecycle rules. */
+  lifecycleDayMs(): Promise<number>;
   /** Throws not-found. */
   setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
   /** One page of a drive's objects in the order of their keys' UTF-8 bytes. */

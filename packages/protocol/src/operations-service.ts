@@ -58,10 +58,10 @@ export interface Setting {
   readonly description: string;
 }
 
-export type JobKind = "drain" | "rebalance" | "change-copies" | "collect" | "scrub" | "remove";
+export type JobKind = "drain" | "rebalance" | "change-copies" | "collect" | "scrub" | "remove" | "lifecycle";
 export type JobState = "running" | "paused" | "done" | "failed" | "cancelled";
 
-/** Long work that somebody asked for. */
+/** Long work that somebody asked for, or that the rules of a bucket did. */
 export interface Job {
   readonly id: JobId;
   readonly kind: JobKind;

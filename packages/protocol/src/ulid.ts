@@ -54,6 +54,13 @@ export function newId<Prefix extends IdPrefix>(
   return idFromBytes(prefix, bytes);
 }
 
+/** When an id was made: wall clock ms of whoever made it. */
+export function timeOfId(id: PrefixedIds[IdPrefix]): number {
+  return bytesOfId(id)
+    .subarray(0, 6)
+    .reduce((time, byte) => time * 256 + byte, 0);
+}
+
 /** The 16 bytes that an id spells. */
 export function bytesOfId(id: PrefixedIds[IdPrefix]): Uint8Array {
   const digits = id.slice(id.indexOf("_") + 1);

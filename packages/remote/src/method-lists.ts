@@ -51,6 +51,7 @@ export const objectMethods: MethodList<ObjectService> = {
   setVersioning: "repeatable",
   bucketDocument: "repeatable",
   setBucketDocument: "repeatable",
+  lifecycleDayMs: "repeatable",
   setObjectTags: "repeatable",
   listObjects: "repeatable",
   removeObjects: "repeatable",

@@ -1,29 +1,19 @@
 import type { Clock } from "@cairn/env";
 import type { Bucket, MetadataService } from "@cairn/protocol";
+import { Remembered } from "./remembered.ts";
 import { S3Error } from "./s3-error.ts";
-
-/** How long the buckets are remembered; one that another gateway makes is seen so late at most. */
-const rememberMs = 1000;
 
 /** The cluster's drives as buckets, remembered for a moment. */
 export class Buckets {
-  readonly #clock: Clock;
-  readonly #metadata: Pick<MetadataService, "buckets">;
-  #known: { readonly buckets: Promise<readonly Bucket[]>; readonly until: number } | undefined;
+  readonly #all: Remembered<readonly Bucket[]>;
 
   constructor(clock: Clock, metadata: Pick<MetadataService, "buckets">) {
-    this.#clock = clock;
-    this.#metadata = metadata;
+    this.#all = new Remembered(clock, () => metadata.buckets());
   }
 
   /** In order of their names. */
   all(): Promise<readonly Bucket[]> {
-    const now = this.#clock.monotonic();
-    if (this.#known && this.#known.until > now) return this.#known.buckets;
-    const buckets = this.#metadata.buckets();
-    this.#known = { buckets, until: now + rememberMs };
-    buckets.catch(() => this.forget());
-    return buckets;
+    return this.#all.get();
   }
 
   /** Throws NoSuchBucket. One that is not known is asked for anew. */
@@ -43,6 +33,6 @@ export class Buckets {
 
   /** A bucket was changed here. */
   forget(): void {
-    this.#known = undefined;
+    this.#all.forget();
   }
 }

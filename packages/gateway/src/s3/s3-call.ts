@@ -2,6 +2,7 @@ import type { AccessKey, Bucket } from "@cairn/protocol";
 import type { BucketDocuments } from "./bucket-documents.ts";
 import type { Buckets } from "./buckets.ts";
 import type { DigestPool } from "./checksum/digest-pool.ts";
+import type { Expirations } from "./configuration/lifecycle.ts";
 import { S3Error } from "./s3-error.ts";
 import type { S3Options } from "./s3-options.ts";
 import type { S3Request } from "./s3-request.ts";
@@ -28,6 +29,7 @@ export interface S3Call {
   readonly signal: AbortSignal;
   readonly buckets: Buckets;
   readonly documents: BucketDocuments;
+  readonly expirations: Expirations;
   readonly digests: DigestPool;
 }
 

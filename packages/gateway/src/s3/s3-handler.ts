@@ -4,6 +4,7 @@ import { BucketDocuments } from "./bucket-documents.ts";
 import { Buckets } from "./buckets.ts";
 import { DigestPool } from "./checksum/digest-pool.ts";
 import { Cors } from "./configuration/cors.ts";
+import { Expirations } from "./configuration/lifecycle.ts";
 import { requireRight, S3Keys } from "./s3-access.ts";
 import { S3Authentication } from "./s3-authentication.ts";
 import type { S3Call } from "./s3-call.ts";
@@ -19,6 +20,7 @@ export class S3Handler implements AsyncDisposable {
   readonly #buckets: Buckets;
   readonly #documents: BucketDocuments;
   readonly #cors: Cors;
+  readonly #expirations: Expirations;
   readonly #authentication: S3Authentication;
   readonly #digests = new DigestPool();
 
@@ -27,6 +29,7 @@ export class S3Handler implements AsyncDisposable {
     this.#options = options;
     this.#buckets = new Buckets(env.clock, metadata);
     this.#documents = new BucketDocuments(env.clock, metadata);
+    this.#expirations = new Expirations(env.clock, { documents: this.#documents, metadata });
     this.#cors = new Cors(this.#buckets, this.#documents);
     this.#authentication = new S3Authentication(options, new S3Keys(env.clock, metadata));
   }
@@ -44,6 +47,7 @@ export class S3Handler implements AsyncDisposable {
     const call: S3Call = {
       ...{ request, options: this.#options, accessKey, body, signal: goneSignal(raw.socket) },
       ...{ buckets: this.#buckets, documents: this.#documents, digests: this.#digests },
+      expirations: this.#expirations,
     };
     return await this.#run(route, call);
   }

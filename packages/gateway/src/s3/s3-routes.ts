@@ -9,6 +9,7 @@ import {
 } from "./operations/account-operations.ts";
 import {
   bucketCors,
+  bucketLifecycle,
   deleteBucketEncryption,
   getBucketNotification,
   ownershipControls,
@@ -90,7 +91,9 @@ const bucketRoutes: Routes = {
   "GET cors": bucketRoute("GetBucketCors", "read", bucketCors.get),
   "PUT cors": bucketRoute("PutBucketCors", "write", bucketCors.put),
   "DELETE cors": bucketRoute("DeleteBucketCors", "write", bucketCors.remove),
-  "GET lifecycle": bucketRoute("GetBucketLifecycleConfiguration", "read", absent("NoSuchLifecycleConfiguration")),
+  "GET lifecycle": bucketRoute("GetBucketLifecycleConfiguration", "read", bucketLifecycle.get),
+  "PUT lifecycle": bucketRoute("PutBucketLifecycleConfiguration", "write", bucketLifecycle.put),
+  "DELETE lifecycle": bucketRoute("DeleteBucketLifecycle", "write", bucketLifecycle.remove),
   "GET object-lock": bucketRoute("GetObjectLockConfiguration", "read", absent("ObjectLockConfigurationNotFoundError")),
   "GET encryption": bucketRoute(
     "GetBucketEncryption",

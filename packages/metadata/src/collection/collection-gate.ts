@@ -1,6 +1,7 @@
 import type { Sql } from "@cairn/env";
 import { type CollectionStatus, StorageError } from "@cairn/protocol";
 import { noDeleteReason } from "../cluster/no-delete.ts";
+import { SteadyTime } from "../service/steady-time.ts";
 import type { CollectionWorld } from "./collection-world.ts";
 
 /** Why the collection stands still, in the words of its status. */
@@ -12,12 +13,11 @@ export interface CollectionHold {
 /** Decides whether anything may be condemned or deleted right now. */
 export class CollectionGate {
   readonly #world: Pick<CollectionWorld, "core" | "store" | "readiness">;
-  readonly #startedAt: { readonly wall: number; readonly monotonic: number };
+  readonly #time: SteadyTime;
 
   constructor(world: Pick<CollectionWorld, "core" | "store" | "readiness">) {
     this.#world = world;
-    const { clock } = world.store;
-    this.#startedAt = { wall: clock.now(), monotonic: clock.monotonic() };
+    this.#time = new SteadyTime(world.store.clock);
   }
 
   /** Undefined when the collection may go on. */
@@ -44,13 +44,8 @@ export class CollectionGate {
     });
   }
 
-  /**
-   * Wall clock ms that graces are counted back from: a clock that was set forward while the server runs makes no grace
-   * shorter.
-   */
+  /** Wall clock ms that graces are counted back from. */
   now(): number {
-    const { clock } = this.#world.store;
-    const { wall, monotonic } = this.#startedAt;
-    return Math.min(clock.now(), wall + clock.monotonic() - monotonic);
+    return this.#time.now();
   }
 }

@@ -4,10 +4,12 @@ import {
   bytesOfId,
   type CommitId,
   type DriveId,
+  lifecycleDocument,
   limits,
   StorageError,
   type Versioning,
 } from "@cairn/protocol";
+import { forgetProgress } from "../lifecycle/lifecycle-progress.ts";
 import type { DriveRecord } from "../namespace/drive-table.ts";
 import { makeDrive } from "../sql/make-drive.ts";
 import type { Store } from "../sql/store.ts";
@@ -113,6 +115,8 @@ export class Buckets {
     await this.#store.queue.submit(async (tx) => {
       const { idBytes } = await this.#store.drives.byId(tx.sql, id);
       await tx.run("DELETE FROM drive_document WHERE drive = ? AND name = ?", idBytes, name);
+      // New rules look at everything anew.
+      if (name === lifecycleDocument) await forgetProgress(tx, id);
       if (body === null) return;
       await tx.run("INSERT INTO drive_document (drive, name, body) VALUES (?, ?, ?)", idBytes, name, body);
     });

@@ -63,7 +63,7 @@ function refusal(error: unknown): Outcome<RemovedObject> {
 }
 
 /** Removals of one transaction. */
-class Removal {
+export class Removal {
   readonly #tx: Transaction;
   readonly #tree: Tree;
   readonly #drive: DriveRecord;

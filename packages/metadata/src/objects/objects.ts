@@ -30,7 +30,7 @@ import { setObjectTags } from "./object-tags.ts";
 import { listObjectUploads } from "./object-uploads.ts";
 
 /** Drives as buckets, files as objects. */
-export class Objects implements ObjectService {
+export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
   readonly #store: Store;
   readonly #uploads: Uploads;
   readonly #keys: AccessKeys;

@@ -1,4 +1,4 @@
-import { isKind, type JobKind, type NodeId, parseNodeId, StorageError } from "@cairn/protocol";
+import { type DriveId, isKind, type JobKind, type NodeId, parseId, parseNodeId, StorageError } from "@cairn/protocol";
 import type { ClusterView, ViewedGroup } from "./cluster-view.ts";
 import type { JobRound, JobWork } from "./job-runner.ts";
 import type { StoredJob } from "./job-table.ts";
@@ -23,6 +23,7 @@ export function jobWorks(world: JobWorld): Readonly<Record<JobKind, JobWork>> {
     "change-copies": new ChangeCopies(world),
     scrub: new Scrub(world),
     collect: new Collect(world),
+    lifecycle: new Expire(world),
   };
 }
 
@@ -195,6 +196,24 @@ class Collect implements JobWork {
   async stop(): Promise<void> {}
 }
 
+/** Objects and uploads go whose time has come by the rules of their bucket. */
+class Expire implements JobWork {
+  readonly #world: JobWorld;
+
+  constructor(world: JobWorld) {
+    this.#world = world;
+  }
+
+  async round(job: StoredJob, signal: AbortSignal): Promise<JobRound> {
+    const { removed, message, done } = await this.#world.lifecycle.round(driveOf(job), signal);
+    const progress = { doneItems: removed, totalItems: removed, doneBytes: 0, totalBytes: 0 };
+    return { progress, message, end: done ? "done" : undefined };
+  }
+
+  /** It goes on with the next day. */
+  async stop(): Promise<void> {}
+}
+
 /** The view as it will be when these moves are done. */
 function afterMoves(
   view: ClusterView,
@@ -232,4 +251,10 @@ function nodeOf(job: StoredJob): NodeId {
   const { node } = job.request;
   if (typeof node === "string") return parseNodeId(node);
   throw new StorageError("corrupt", "run job", `job ${job.id} names no node`);
+}
+
+function driveOf(job: StoredJob): DriveId {
+  const { drive } = job.request;
+  if (typeof drive === "string") return parseId("dr_", drive);
+  throw new StorageError("corrupt", "run job", `job ${job.id} names no drive`);
 }

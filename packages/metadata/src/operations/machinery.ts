@@ -2,6 +2,7 @@ import type {
   CollectionPreview,
   CollectionStatus,
   DiskId,
+  DriveId,
   GroupId,
   JobId,
   NodeDuty,
@@ -49,6 +50,17 @@ export interface ScrubMachinery {
   start(): Promise<number>;
 }
 
+/** What carries out the lifecycle rules of buckets. */
+export interface LifecycleMachinery {
+  /** Drives whose rules were not carried out today. */
+  due(): Promise<readonly { readonly id: DriveId; readonly name: string }[]>;
+  /** A bounded part of it, and how far it is then. */
+  round(
+    drive: DriveId,
+    signal: AbortSignal,
+  ): Promise<{ readonly removed: number; readonly message: string; readonly done: boolean }>;
+}
+
 /** What frees the bytes of what was deleted. */
 export interface CompactionMachinery {
   /** Tells the nodes that are online to free now what may be freed. Answers how many were told; throws unavailable for none. */
@@ -60,6 +72,7 @@ export interface Machinery {
   readonly collection: CollectionMachinery;
   readonly scrub: ScrubMachinery;
   readonly compaction: CompactionMachinery;
+  readonly lifecycle: LifecycleMachinery;
 }
 
 /** Machinery at work. */

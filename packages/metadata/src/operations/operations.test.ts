@@ -5,6 +5,7 @@ import {
   type JobId,
   type NodeDuty,
   type NodeId,
+  newId,
   type RepairStatus,
 } from "@cairn/protocol";
 import { beforeEach, expect, test } from "vitest";
@@ -96,8 +97,14 @@ let nodes: TestNode[];
 let healing: TestHealing;
 let operations: Operations;
 const collected: number[] = [];
+/** Buckets with rules that are due, and how far the walk over each is. */
+const lifecycle = { due: async () => dueBuckets, round: async () => walk };
+let dueBuckets: { id: DriveId; name: string }[];
+let walk: { removed: number; message: string; done: boolean };
 
 beforeEach(async () => {
+  dueBuckets = [];
+  walk = { removed: 2, message: "2 objects expired", done: false };
   cluster = await TestCluster.open();
   nodes = await cluster.addNodes(4);
   healing = new TestHealing(cluster);
@@ -130,6 +137,7 @@ function open(): Operations {
     },
     scrub: { status: () => [], start: async () => 4 },
     compaction: { start: async () => 3 },
+    lifecycle,
   };
   const reports = core.reports({ version: "0.1.0", listChunks: () => Promise.reject(new Error("unused")) });
   return new Operations({ env, database, core, reports, drives: new DriveTable(), machinery });
@@ -364,4 +372,25 @@ test("it tells when the cluster will be full, from how the data grew in the last
   const { fullInDays, freeBytes, status } = await operations.health();
   const growthPerDay = (status.chunkBytes - status.chunks * 1000) / 3;
   expect(fullInDays).toBeCloseTo(freeBytes / growthPerDay, 0);
+});
+
+test("rules of a bucket that are due become a job, one at a time, that ends when the walk is done", async () => {
+  const begin = () =>
+    operations
+      .maintenance()
+      .find(({ name }) => name === "begin-lifecycle")
+      ?.run(never);
+  await begin();
+  expect((await operations.jobs(undefined)).items).toEqual([]);
+  dueBuckets = [{ id: newId("dr_", 1, new Uint8Array(10)), name: "photos" }];
+  await begin();
+  await begin();
+  await round();
+  const [job, ...more] = (await operations.jobs(undefined)).items;
+  expect(more).toEqual([]);
+  expect([job?.kind, job?.subject, job?.state, job?.doneItems]).toEqual(["lifecycle", "photos", "running", 2]);
+  walk = { removed: 5, message: "5 objects expired", done: true };
+  await round();
+  expect((await operations.jobs(undefined)).items[0]).toMatchObject({ state: "done", message: "5 objects expired" });
+  expect((await kinds()).slice(-2)).toEqual(["job.started", "job.done"]);
 });

@@ -30,6 +30,8 @@ import { NodeWatch } from "./node-watch.ts";
 import type { OperationsWorld } from "./operations-world.ts";
 
 const roundEveryMs = 1000;
+/** How often it is looked whether a bucket has rules to be carried out. */
+const lifecycleLookMs = 5000;
 
 /** What operators ask and order, put together from the parts that know. */
 export class Operations implements OperationsService {
@@ -58,6 +60,7 @@ export class Operations implements OperationsService {
     return [
       { name: "run-jobs", everyMs: roundEveryMs, run: (signal) => this.#runner.round(signal, { whole: false }) },
       { name: "run-whole-jobs", everyMs: roundEveryMs, run: (signal) => this.#runner.round(signal, { whole: true }) },
+      { name: "begin-lifecycle", everyMs: lifecycleLookMs, run: () => this.#beginLifecycle() },
       { name: "tell-of-nodes", everyMs: roundEveryMs, run: () => this.#watch.look() },
       { name: "measure-health", everyMs: 15_000, run: () => this.#measure() },
       { name: "note-fill", everyMs: 60_000, run: () => this.#health.noteFill() },
@@ -166,6 +169,24 @@ export class Operations implements OperationsService {
 
   async #measure(): Promise<void> {
     await this.#health.measure((await this.#table.running()).length);
+  }
+
+  async #beginLifecycle(): Promise<void> {
+    const due = await this.#world.machinery.lifecycle.due();
+    if (due.length === 0) return;
+    const running = await this.#table.running();
+    for (const { id: drive, name: subject } of due) {
+      if (running.some(({ kind, request }) => kind === "lifecycle" && request["drive"] === drive)) continue;
+      const message = "what has expired by the rules of the bucket goes";
+      await this.#table.create({
+        kind: "lifecycle",
+        subject,
+        request: { drive },
+        totalItems: 0,
+        totalBytes: 0,
+        message,
+      });
+    }
   }
 
   async #begin(kind: "scrub" | "collect", message: string, request: Readonly<Record<string, unknown>>): Promise<Job> {

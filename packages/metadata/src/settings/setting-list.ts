@@ -23,7 +23,8 @@ export type SettingName =
   | "collect.orphans-every"
   | "collect.audit-every"
   | "compaction.rate"
-  | "events.kept";
+  | "events.kept"
+  | "lifecycle.day";
 
 const second = 1000;
 const minute = 60 * second;
@@ -79,6 +80,12 @@ export const settingList: Readonly<Record<SettingName, Definition>> = {
   "collect.audit-every": ms(7 * day, minute, 365 * day, "References are counted anew this often."),
   "compaction.rate": rate(20 * mebibyte, "Bytes per second that compaction writes to one disk."),
   "events.kept": count(100_000, 100, 10_000_000, "Events that are kept; the oldest go."),
+  "lifecycle.day": ms(
+    day,
+    second,
+    day,
+    "What counts as a day in the lifecycle rules of buckets. Shorter only to try rules out: objects go sooner.",
+  ),
 };
 
 export const settingNames: readonly SettingName[] = Object.keys(settingList) as SettingName[];

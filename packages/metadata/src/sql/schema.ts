@@ -173,4 +173,8 @@ export const migrations: readonly (readonly string[])[] = [
        id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, drives TEXT, created_at BIGINT NOT NULL,
        expires_at BIGINT, revoked_at BIGINT)`,
   ],
+  [
+    // Which buckets keep a document of this name.
+    `CREATE INDEX drive_document_by_name ON drive_document (name, drive)`,
+  ],
 ];

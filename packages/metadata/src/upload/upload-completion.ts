@@ -20,7 +20,7 @@ import { childEntry } from "../namespace/tree.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import { type ObjectPartRow, objectPartColumns } from "./object-parts.ts";
-import { findUpload, type UploadRow } from "./upload-row.ts";
+import { endUpload, findUpload, type UploadRow } from "./upload-row.ts";
 
 /** Parts read in one statement. */
 const partsAtOnce = 16;
@@ -132,7 +132,7 @@ export class UploadCompletion {
     const target = await planTarget(tree, aim, { etag: whole.etag, drives: this.#store.drives });
     let result: CommitResult;
     if (target.does === "nothing") {
-      await tx.run("UPDATE upload SET state = 1 WHERE id = ?", upload.bytes);
+      await endUpload(tx, upload.bytes);
       result = { entry: childEntry(target.file, target.folder), changed: false };
     } else {
       const version = bytesOfId(tx.newVersionId());
@@ -166,7 +166,7 @@ export class UploadCompletion {
       );
     }
     await tx.run("DELETE FROM object_part WHERE upload = ?", upload.bytes);
-    await tx.run("UPDATE upload SET state = 1 WHERE id = ?", upload.bytes);
+    await endUpload(tx, upload.bytes);
   }
 }
 

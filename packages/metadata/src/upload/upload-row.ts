@@ -1,5 +1,6 @@
 import type { Sql } from "@cairn/env";
 import { bytesOfId, type CommitTarget, StorageError, type UploadId } from "@cairn/protocol";
+import type { Transaction } from "../sql/transaction.ts";
 
 /** state of an upload session that takes parts; the other, 1, is given up. */
 export const openState = 0;
@@ -29,6 +30,11 @@ export async function findUpload(sql: Sql, id: UploadId, operation: string): Pro
     revision: row.revision,
     createdAt: row.created_at,
   };
+}
+
+/** Ends a session; its references are given back afterwards. */
+export async function endUpload(tx: Transaction, bytes: Uint8Array): Promise<void> {
+  await tx.run("UPDATE upload SET state = 1 WHERE id = ?", bytes);
 }
 
 /** The error for a session that is not there any more. */

@@ -28,7 +28,7 @@ import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import { checkFinished, finishPart } from "./object-parts.ts";
 import { type ChosenPart, UploadCompletion } from "./upload-completion.ts";
-import { findUpload, openState, type UploadRow, uploadMissing } from "./upload-row.ts";
+import { endUpload, findUpload, openState, type UploadRow, uploadMissing } from "./upload-row.ts";
 
 const createOperation = "create upload";
 const partOperation = "put part";
@@ -176,7 +176,7 @@ export class Uploads {
 
   /** Gives up a session; its references are given back afterwards. One that is not there is given up already. */
   async abort(id: UploadId): Promise<void> {
-    await this.#store.queue.submit((tx) => tx.run("UPDATE upload SET state = 1 WHERE id = ?", bytesOfId(id)));
+    await this.#store.queue.submit((tx) => endUpload(tx, bytesOfId(id)));
   }
 
   /** Gives up sessions that nobody touched for uploadIdleMs, a hundred at most; tells how many. */
@@ -187,7 +187,7 @@ export class Uploads {
         tx.now - limits.uploadIdleMs,
       );
       for (const row of rows) {
-        await tx.run("UPDATE upload SET state = 1 WHERE id = ?", row.id);
+        await endUpload(tx, row.id);
         this.#store.log.info({ upload: idFromBytes("up_", row.id) }, "gave up an idle upload session");
       }
       return rows.length;

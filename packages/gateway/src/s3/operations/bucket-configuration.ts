@@ -1,13 +1,17 @@
+import type { LifecycleRule } from "@cairn/protocol";
 import type { BucketDocument } from "../bucket-documents.ts";
 import { corsDocument } from "../configuration/cors.ts";
+import { lifecycleRules } from "../configuration/lifecycle.ts";
 import { ownershipDocument, publicAccessBlockDocument } from "../configuration/public-access.ts";
 import type { BucketCall } from "../s3-call.ts";
 import { S3Error, type S3ErrorCode } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
 import { readCorsConfiguration, writeCorsConfiguration } from "../xml/cors-configuration.ts";
+import { readLifecycleConfiguration, writeLifecycleConfiguration } from "../xml/lifecycle-configuration.ts";
 import { readNotificationConfiguration, writeNotificationConfiguration } from "../xml/notification-configuration.ts";
 import { type ObjectOwnership, readOwnershipControls, writeOwnershipControls } from "../xml/ownership-controls.ts";
 import { readPublicAccessBlock, writePublicAccessBlock } from "../xml/public-access-block.ts";
+import { configurationLimits } from "../xml/xml-parser.ts";
 import { checkedDocument } from "./request-document.ts";
 
 const smallBytesMax = 64 * 1024;
@@ -16,7 +20,7 @@ type Operation = (call: BucketCall) => Promise<S3Reply>;
 
 interface Configuration<Value> {
   readonly document: BucketDocument<Value>;
-  readonly read: (body: Uint8Array) => Value;
+  readonly read: (body: Uint8Array, call: BucketCall) => Value;
   readonly write: (value: Value) => string;
   readonly bytesMax: number;
   /** What GET answers when there is none. */
@@ -31,6 +35,25 @@ export const bucketCors: Record<"get" | "put" | "remove", Operation> = operation
   bytesMax: smallBytesMax,
   absent: "NoSuchCORSConfiguration",
 });
+
+/** GetBucketLifecycleConfiguration, PutBucketLifecycleConfiguration, DeleteBucketLifecycleConfiguration. */
+export const bucketLifecycle: Record<"get" | "put" | "remove", Operation> = operationsOn({
+  document: lifecycleRules,
+  read: readLifecycleRules,
+  write: writeLifecycleConfiguration,
+  bytesMax: configurationLimits.bytesMax,
+  absent: "NoSuchLifecycleConfiguration",
+});
+
+/** A rule without a name gets one: objects say by which they will go. */
+function readLifecycleRules(body: Uint8Array, { options: { env } }: BucketCall): readonly LifecycleRule[] {
+  const rules = readLifecycleConfiguration(body);
+  for (const { expiration, noncurrentExpiration } of rules) {
+    if (noncurrentExpiration !== undefined || (expiration !== undefined && "expiredObjectDeleteMarker" in expiration))
+      throw new S3Error("NotImplemented", "Rules for noncurrent versions and delete markers are not there yet.");
+  }
+  return rules.map((rule) => ({ id: Buffer.from(env.random.bytes(18)).toString("base64url"), ...rule }));
+}
 
 /** GetPublicAccessBlock, PutPublicAccessBlock, DeletePublicAccessBlock. */
 export const publicAccessBlock: Record<"get" | "put" | "remove", Operation> = operationsOn({
@@ -94,7 +117,8 @@ function operationsOn<Value>(configuration: Configuration<Value>): Record<"get" 
       return xmlReply(write(kept));
     },
     put: async (call) => {
-      await call.documents.keep(call.bucket, document, read(await checkedDocument(call, bytesMax)));
+      const value = read(await checkedDocument(call, bytesMax), call);
+      await call.documents.keep(call.bucket, document, value);
       return emptyReply(200);
     },
     remove: async ({ bucket, documents }) => {

@@ -63,7 +63,10 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
       throw conditionError(call, error);
     });
   const result = { etag: attributes?.tag ?? tag, lastModifiedMs: entry.modifiedAt, ...checksumsOf(attributes) };
-  return xmlReply(xmlDeclaration + writeCopyObjectResult(result), versionHeader(bucket, entry.version));
+  return xmlReply(xmlDeclaration + writeCopyObjectResult(result), {
+    ...versionHeader(bucket, entry.version),
+    ...(await call.expirations.header(bucket, { ...entry, key, tags: attributes?.tags })),
+  });
 }
 
 /** Opens what x-amz-copy-source names. Throws AccessDenied before anything else is told of a bucket that the key may not use. */

@@ -23,12 +23,15 @@ const overrides: Readonly<Record<string, string>> = {
 export async function getObject(call: ObjectCall): Promise<S3Reply> {
   const { bucket, request, options, signal } = call;
   const address: EntryAddress = { drive: bucket.drive, key: call.key };
-  const whole = await open(call, address, { version: versionOf(call), signal });
+  const version = versionOf(call);
+  const whole = await open(call, address, { version, signal });
   const { entry, attributes } = whole;
   const tag = objectTag({ ...entry, ...(attributes ? { tag: attributes.tag } : {}) });
   const headers: Record<string, string | number> = {
     ...headersOf(attributes, { ...entry, tag }),
     ...versionHeader(bucket, entry.version),
+    ...(version === undefined &&
+      (await call.expirations.header(bucket, { ...entry, key: call.key, tags: attributes?.tags }))),
   };
   const verdict = checkReadConditions(unquotedConditions(request.headers), { etag: tag, modifiedAt: entry.modifiedAt });
   if (verdict === "not-modified") return { status: 304, headers };

@@ -113,7 +113,10 @@ export async function completeUpload(call: ObjectCall): Promise<S3Reply> {
   const location = `http://${request.headers["host"] ?? ""}/${bucket.name}/${key}`;
   const told = { location, bucket: bucket.name, key, etag: entry.tag ?? attributes.tag };
   const sums = checksum ? { checksums: { [checksum.algorithm]: checksum.value }, checksumType: checksum.type } : {};
-  return xmlReply(xmlDeclaration + writeCompletedUpload({ ...told, ...sums }), versionHeader(bucket, entry.version));
+  return xmlReply(xmlDeclaration + writeCompletedUpload({ ...told, ...sums }), {
+    ...versionHeader(bucket, entry.version),
+    ...(await call.expirations.header(bucket, { ...entry, key, tags: attributes.tags })),
+  });
 }
 
 /** AbortMultipartUpload. */

@@ -43,6 +43,7 @@ export async function putObject(call: ObjectCall): Promise<S3Reply> {
     etag: `"${attributes?.tag ?? ""}"`,
     ...checksumHeaders(attributes?.checksum),
     ...versionHeader(bucket, entry.version),
+    ...(await call.expirations.header(bucket, { ...entry, key, tags })),
   });
 }
 

@@ -1,44 +1,11 @@
+import type { LifecycleExpiration, LifecycleFilter, LifecycleRule } from "@cairn/protocol";
 import { S3Error } from "../s3-error.ts";
 import { readDocument } from "./element-reader.ts";
 import { readLifecycleRule } from "./lifecycle-rule.ts";
-import type { Tag } from "./tagging.ts";
 import { writeTag } from "./tagging.ts";
 import { xmlDocument } from "./xml-document.ts";
 import { configurationLimits } from "./xml-parser.ts";
 import { leaf, nest, xmlTime } from "./xml-text.ts";
-
-/** Which objects a rule is for: all of what is given must hold, and nothing given means every object. */
-export interface LifecycleFilter {
-  readonly prefix?: string;
-  readonly tags: readonly Tag[];
-  /** Bytes; only larger objects. */
-  readonly sizeGreaterThan?: number;
-  /** Bytes; only smaller objects. */
-  readonly sizeLessThan?: number;
-}
-
-/** When current versions go: so many days after they were written, on a day (midnight, epoch milliseconds), or markers that mark nothing. */
-export type LifecycleExpiration =
-  | { readonly days: number }
-  | { readonly dateMs: number }
-  | { readonly expiredObjectDeleteMarker: boolean };
-
-/** When versions go that are current no more. `newerVersions`: so many of them stay whatever their age. */
-export interface NoncurrentExpiration {
-  readonly days: number;
-  readonly newerVersions?: number;
-}
-
-/** A rule. `legacyPrefix`: it came as `Prefix` outside a `Filter`, and is answered so. */
-export interface LifecycleRule {
-  readonly id?: string;
-  readonly enabled: boolean;
-  readonly filter: LifecycleFilter;
-  readonly legacyPrefix?: boolean;
-  readonly expiration?: LifecycleExpiration;
-  readonly noncurrentExpiration?: NoncurrentExpiration;
-  readonly abortUploadsAfterDays?: number;
-}
 
 const rulesMax = 1000;
 

@@ -1,11 +1,6 @@
+import type { LifecycleExpiration, LifecycleFilter, LifecycleRule, NoncurrentExpiration } from "@cairn/protocol";
 import { S3Error } from "../s3-error.ts";
 import type { ElementReader } from "./element-reader.ts";
-import type {
-  LifecycleExpiration,
-  LifecycleFilter,
-  LifecycleRule,
-  NoncurrentExpiration,
-} from "./lifecycle-configuration.ts";
 import { checkTags, readTag } from "./tagging.ts";
 
 const idCharactersMax = 255;

@@ -1,3 +1,4 @@
+import type { LifecycleRule } from "@cairn/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -8,11 +9,7 @@ import {
   writeAccessControlPolicy,
 } from "./access-control-policy.ts";
 import { type CorsRule, readCorsConfiguration, writeCorsConfiguration } from "./cors-configuration.ts";
-import {
-  type LifecycleRule,
-  readLifecycleConfiguration,
-  writeLifecycleConfiguration,
-} from "./lifecycle-configuration.ts";
+import { readLifecycleConfiguration, writeLifecycleConfiguration } from "./lifecycle-configuration.ts";
 import {
   type NotificationConfiguration,
   readNotificationConfiguration,
