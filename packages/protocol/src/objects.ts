@@ -51,7 +51,6 @@ export interface Bucket {
 /** An object in a listing. */
 export interface ListedObject {
   readonly key: string;
-  readonly entry: EntryId;
   readonly version: VersionId;
   readonly size: number;
   readonly modifiedAt: number;

@@ -71,11 +71,11 @@ test("a listed object has what a read of it would tell", async () => {
   const { objects } = await page(metadata, {});
   expect(objects).toEqual([
     {
-      ...{ key: "deep/file", entry: written.id, version: written.version, size: written.size },
+      ...{ key: "deep/file", version: written.version, size: written.size },
       ...{ modifiedAt: written.modifiedAt, tag: attributes.tag },
     },
     {
-      ...{ key: "plain", entry: other.id, version: other.version, size: other.size, modifiedAt: other.modifiedAt },
+      ...{ key: "plain", version: other.version, size: other.size, modifiedAt: other.modifiedAt },
       tag: `${other.etag?.slice(7, 39)}-1`,
     },
   ]);

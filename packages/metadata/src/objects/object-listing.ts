@@ -2,7 +2,6 @@ import type { Sql } from "@cairn/env";
 import {
   compareBytes,
   type DriveId,
-  type EntryId,
   fromHex,
   fromUtf8,
   idFromBytes,
@@ -20,20 +19,22 @@ import { readTree, type Store } from "../sql/store.ts";
 const slash = 0x2f;
 
 interface ChildRow {
-  /** Id, sort_name and current version in hex. */
-  readonly packed: string;
+  /** The sort_name: UTF-8, so text orders nothing here but says everything. */
+  readonly name: string;
   readonly kind: number;
+  /** In hex: the id of a folder, the current version of a file. */
+  readonly id: string;
   readonly size: number;
   readonly modified_at: number;
   readonly tag: string;
 }
 
 /**
- * Children of a folder between two names. The bytes come as one text in hex, which costs SQLite's binding the least; a
- * content that came another way than as an object gets the tag of objectTag.
+ * Children of a folder between two names. Bytes come as text, which costs SQLite's binding the least; a content that came
+ * another way than as an object gets the tag of objectTag.
  */
-const childrenText = `SELECT lower(hex(id) || '.' || hex(sort_name) || '.' || coalesce(hex(current_version), '')) AS packed,
-    kind, size, modified_at,
+const childrenText = `SELECT CAST(sort_name AS TEXT) AS name, kind, size, modified_at,
+    lower(hex(CASE kind WHEN ${folderKind} THEN id ELSE current_version END)) AS id,
     coalesce(tag, lower(substr(hex(etag), 1, 32)) || '-' || (CASE WHEN chunks > 1 THEN chunks ELSE 1 END)) AS tag
   FROM entry WHERE parent = ? AND sort_name >= ? AND sort_name < ?
     AND (kind = 0 OR EXISTS (SELECT 1 FROM entry AS child WHERE child.parent = entry.id))
@@ -45,7 +46,9 @@ const endOfNames = Uint8Array.of(0xff);
 interface Frame {
   readonly folder: Uint8Array;
   /** What the keys of its children begin with. */
-  readonly prefix: Uint8Array;
+  readonly prefix: string;
+  /** All of them begin with the prefix that is asked for. */
+  readonly wanted: boolean;
   /** The first sort_name that may come. */
   from: Uint8Array;
   /** The first sort_name that may not. */
@@ -115,38 +118,35 @@ class Listing {
 
   /** Tells a row or goes down into it. Answers the key or common prefix that was told. */
   async #take(drive: DriveRecord, frame: Frame, row: ChildRow): Promise<string | undefined> {
-    const [id = "", name = "", version = ""] = row.packed.split(".");
-    const key = joined(frame.prefix, fromHex(name));
-    if (!startsWith(key, this.#prefix) && row.kind !== folderKind) return undefined;
-    const text = fromUtf8(key);
+    const key = frame.prefix + row.name;
     const { delimiter, prefix } = this.#request;
-    const common = delimiter === "" ? undefined : commonPrefix(text, prefix, delimiter);
-    if (row.kind === folderKind && (common === undefined || common.length > text.length)) {
-      this.#push({ folder: fromHex(id), prefix: key, from: new Uint8Array(0) });
+    if (!frame.wanted && row.kind !== folderKind && !key.startsWith(prefix)) return undefined;
+    const common = delimiter === "" ? undefined : commonPrefix(key, prefix, delimiter);
+    if (row.kind === folderKind && (common === undefined || common.length > key.length)) {
+      this.#push({ folder: fromHex(row.id), prefix: key, from: new Uint8Array(0) });
       return undefined;
     }
     if (common !== undefined) {
       this.#prefixes.push(common);
       // All of a folder is behind it already; what another delimiter gathers may go on in folders to come.
-      if (common !== text || delimiter !== "/") await this.#seek(drive, behind(utf8(common)));
+      if (common !== key || delimiter !== "/") await this.#seek(drive, behind(utf8(common)));
       return common;
     }
     this.#objects.push({
-      key: text,
-      entry: idFromBytes("f_", fromHex(id)) as EntryId,
-      version: idFromBytes("v_", fromHex(version)),
+      key,
+      version: idFromBytes("v_", fromHex(row.id)),
       size: row.size,
       modifiedAt: row.modified_at,
       tag: row.tag,
     });
-    return text;
+    return key;
   }
 
   /** Begins anew with the first key that is not before `start`. */
   async #seek(drive: DriveRecord, start: Uint8Array): Promise<void> {
     this.#frames.length = 0;
     let folder = drive.rootBytes;
-    let prefix: Uint8Array = new Uint8Array(0);
+    let prefix = "";
     for (let rest = start; ; ) {
       const cut = rest.indexOf(slash);
       if (cut < 0) {
@@ -159,7 +159,7 @@ class Listing {
       this.#push({ folder, prefix, from: below ? withZero(name) : name });
       if (!below) return;
       folder = below;
-      prefix = joined(prefix, name);
+      prefix += fromUtf8(name);
       rest = rest.subarray(cut + 1);
     }
   }
@@ -175,28 +175,28 @@ class Listing {
 
   /** Only what can begin with the prefix is read. */
   #push({ folder, prefix, from }: Pick<Frame, "folder" | "prefix" | "from">): void {
-    const wanted = this.#prefix;
+    const asked = this.#request.prefix;
+    const wanted = prefix.startsWith(asked);
+    if (!wanted && !asked.startsWith(prefix)) return;
     let to: Uint8Array = endOfNames;
-    if (wanted.length > prefix.length) {
-      if (!startsWith(wanted, prefix)) return;
-      const rest = wanted.subarray(prefix.length);
-      const cut = rest.indexOf(slash);
+    if (!wanted) {
+      const rest = asked.slice(prefix.length);
       // A name of this folder that is longer than what the prefix has of it, or just as long.
-      to = behind(cut < 0 ? rest : rest.subarray(0, cut + 1));
-    } else if (!startsWith(prefix, wanted)) return;
-    this.#frames.push({ folder, prefix, from, to, rows: [], at: 0, ended: false });
+      to = behind(utf8(rest.slice(0, rest.indexOf("/") + 1) || rest));
+    }
+    this.#frames.push({ folder, prefix, wanted, from, to, rows: [], at: 0, ended: false });
   }
 
   async #next(frame: Frame): Promise<ChildRow | undefined> {
     if (frame.at === frame.rows.length && !frame.ended) {
       const wanted = this.#request.size + 1 - this.#objects.length - this.#prefixes.length;
+      const last = frame.rows.at(-1);
+      if (last) frame.from = withZero(utf8(last.name));
       frame.rows = await this.#sql.all<ChildRow>(childrenText, frame.folder, frame.from, frame.to, wanted);
       frame.at = 0;
       frame.ended = frame.rows.length < wanted;
     }
-    const row = frame.rows[frame.at++];
-    if (row) frame.from = withZero(fromHex(row.packed.split(".")[1] ?? ""));
-    return row;
+    return frame.rows[frame.at++];
   }
 }
 
@@ -218,15 +218,4 @@ function withZero(bytes: Uint8Array): Uint8Array {
   const next = new Uint8Array(bytes.length + 1);
   next.set(bytes);
   return next;
-}
-
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(one.length + other.length);
-  bytes.set(one);
-  bytes.set(other, one.length);
-  return bytes;
-}
-
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return bytes.length >= start.length && compareBytes(bytes.subarray(0, start.length), start) === 0;
 }
