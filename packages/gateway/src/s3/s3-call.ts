@@ -13,7 +13,7 @@ export interface S3Body {
   readonly size: number | undefined;
   /** Once. Throws S3Errors for what is not as it was signed. */
   stream(): AsyncIterable<Uint8Array>;
-  /** A small document. Throws MaxMessageLengthExceeded, MissingRequestBodyError. */
+  /** A small document, checked against its Content-MD5. Throws MaxMessageLengthExceeded, BadDigest, InvalidDigest. */
   whole(bytesMax: number): Promise<Uint8Array>;
   /** Values of the trailer, names in lower case; known when the stream has ended. */
   readonly trailers: ReadonlyMap<string, string>;

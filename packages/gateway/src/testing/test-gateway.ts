@@ -54,6 +54,7 @@ export class TestGateway implements AsyncDisposable {
   #opened: OpenMetadata | undefined;
   #gateway: Gateway | undefined;
   #writer: DriveWriter | undefined;
+  #reader: DriveReader | undefined;
   #database: AsyncDisposable | undefined;
 
   private constructor(folder: string, logged: string[]) {
@@ -81,6 +82,12 @@ export class TestGateway implements AsyncDisposable {
   get metadata(): MetadataService {
     if (!this.#opened) throw new Error("not open");
     return this.#opened.metadata;
+  }
+
+  /** The data path, for other doors over the same drive. */
+  get drive(): { readonly reader: DriveReader; readonly writer: DriveWriter } {
+    if (!this.#reader || !this.#writer) throw new Error("not open");
+    return { reader: this.#reader, writer: this.#writer };
   }
 
   /** Stops the gateway alone, as on SIGTERM. */
@@ -180,6 +187,7 @@ export class TestGateway implements AsyncDisposable {
     };
     const writer = new DriveWriter(env, services, { holder: "test" });
     this.#writer = writer;
+    this.#reader = new DriveReader(env, services);
     this.#database = database;
     const base = "/api/v1/data";
     const methods = dataPathMethods as MethodList<MetadataService>;
@@ -188,7 +196,7 @@ export class TestGateway implements AsyncDisposable {
       env,
       metadata,
       operations: opened.operations,
-      reader: new DriveReader(env, services),
+      reader: this.#reader,
       writer,
       mounts: [{ base, scopeOf: (method) => (method.startsWith("planRead") ? "read" : "write"), handler }],
       listen: { host, port: 0 },

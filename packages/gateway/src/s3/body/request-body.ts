@@ -4,6 +4,8 @@ import type { Clock } from "@cairn/env";
 import { pacedBody } from "../../http/body-pace.ts";
 import { RequestRefusal } from "../../http/request-refusal.ts";
 import type { PayloadMode } from "../auth/payload-mode.ts";
+import { contentMd5 } from "../checksum/checksum-request.ts";
+import { requireSame } from "../checksum/checksum-value.ts";
 import type { S3Body } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import type { S3Request } from "../s3-request.ts";
@@ -73,7 +75,10 @@ export class RequestBody implements S3Body {
       if (bytes > bytesMax) throw new S3Error("MaxMessageLengthExceeded");
       pieces.push(Uint8Array.from(piece));
     }
-    return Buffer.concat(pieces);
+    const whole = Buffer.concat(pieces);
+    const sent = contentMd5(this.#parts.request.headers);
+    if (sent) requireSame("Content-MD5", sent, createHash("md5").update(whole).digest());
+    return whole;
   }
 
   /** A client that waits to be asked for the body is asked now. */

@@ -10,6 +10,7 @@ import { type ObjectOwnership, ownerships } from "../xml/ownership-controls.ts";
 import { readVersioningConfiguration, writeVersioningConfiguration } from "../xml/versioning-configuration.ts";
 
 import { checkedOwnership } from "./bucket-configuration.ts";
+import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 64 * 1024;
 
@@ -38,7 +39,7 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
     throw new S3Error("NotImplemented", "Object lock is not there yet.");
   }
   const owned = ownershipOf(call.request.headers["x-amz-object-ownership"]);
-  const body = await call.body.whole(documentBytesMax);
+  const body = await checkedDocument(call, documentBytesMax);
   const wanted = body.length === 0 ? undefined : readCreateBucketConfiguration(body).locationConstraint;
   if (wanted !== undefined && wanted !== "" && wanted !== options.region) {
     throw new S3Error("IllegalLocationConstraintException", `This server is in ${options.region}.`);
@@ -94,7 +95,7 @@ export async function getBucketVersioning({ bucket }: BucketCall): Promise<S3Rep
 
 /** PutBucketVersioning: Enabled. What was kept once is not told apart from what is not, so it cannot be suspended yet. */
 export async function putBucketVersioning(call: BucketCall): Promise<S3Reply> {
-  const status = readVersioningConfiguration(await call.body.whole(documentBytesMax));
+  const status = readVersioningConfiguration(await checkedDocument(call, documentBytesMax));
   if (status !== "Enabled") throw new S3Error("NotImplemented", "Versioning cannot be suspended yet.");
   await call.options.metadata.setVersioning(call.bucket.drive, "enabled");
   call.buckets.forget();

@@ -8,6 +8,7 @@ import { writeObjectAttributes } from "../xml/object-attributes.ts";
 import { readTagging, type Tag, writeTagging } from "../xml/tagging.ts";
 import { ownerOf, versionHeader } from "./account-operations.ts";
 import { open, versionOf } from "./get-object.ts";
+import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 64 * 1024;
 const tagsDocument = "s3.tags";
@@ -47,7 +48,7 @@ export async function getObjectTagging(call: ObjectCall): Promise<S3Reply> {
 
 /** PutObjectTagging. */
 export async function putObjectTagging(call: ObjectCall): Promise<S3Reply> {
-  const tags = readTagging(await call.body.whole(documentBytesMax), "object");
+  const tags = readTagging(await checkedDocument(call, documentBytesMax), "object");
   return await setTags(call, tags, 200);
 }
 
@@ -64,8 +65,9 @@ export async function getBucketTagging({ bucket, options }: BucketCall): Promise
 }
 
 /** PutBucketTagging. */
-export async function putBucketTagging({ bucket, options, body }: BucketCall): Promise<S3Reply> {
-  const tags = readTagging(await body.whole(documentBytesMax), "bucket");
+export async function putBucketTagging(call: BucketCall): Promise<S3Reply> {
+  const { bucket, options } = call;
+  const tags = readTagging(await checkedDocument(call, documentBytesMax), "bucket");
   await options.metadata.setBucketDocument(bucket.drive, tagsDocument, JSON.stringify(tags));
   return emptyReply(204);
 }

@@ -1,9 +1,9 @@
 import { ObjectBody } from "../object-body.ts";
-import type { BucketCall } from "../s3-call.ts";
+import type { S3Call } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 
 /** The whole of a small body whose checksum holds, if it came with one. Throws MaxMessageLengthExceeded, BadDigest. */
-export async function checkedDocument(call: BucketCall, bytesMax: number): Promise<Uint8Array> {
+export async function checkedDocument(call: S3Call, bytesMax: number): Promise<Uint8Array> {
   if ((call.body.size ?? 0) > bytesMax) throw new S3Error("MaxMessageLengthExceeded");
   const body = new ObjectBody(call);
   const pieces: Uint8Array[] = [];
