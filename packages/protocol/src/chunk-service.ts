@@ -28,6 +28,23 @@ export interface ChunkStat {
   readonly disk: DiskId;
 }
 
+/** Where the record of a chunk stands (docs/formats/segment.md). It may have moved by the time somebody looks. */
+export interface ChunkPlace {
+  readonly disk: DiskId;
+  readonly segment: number;
+  /** Byte of the segment at which the record begins. */
+  readonly offset: number;
+  /** Bytes of the chunk. */
+  readonly length: number;
+  readonly generation: Generation;
+}
+
+/** For who shares a machine with a node, and reads the same files. */
+export interface ChunkLocator {
+  /** The newest copy that is not known to be damaged. Throws as ChunkService.stat. */
+  locate(read: ChunkRead, signal?: AbortSignal): Promise<ChunkPlace>;
+}
+
 /** A record to delete: exactly this write of this chunk. */
 export interface ExactChunk {
   readonly group: GroupId;

@@ -1,9 +1,10 @@
 import type { Hasher, IncomingReply } from "@cairn/env";
 import {
   type ChunkBlocks,
+  type ChunkLocator,
+  type ChunkPlace,
   type ChunkRead,
   type ChunkService,
-  type ChunkServiceAt,
   type ChunkStat,
   type ChunkWrite,
   decodeBlocks,
@@ -29,12 +30,12 @@ export interface RemoteChunkOptions extends NodeAddress {
 }
 
 /** The chunk service of each node that is named by its URL. */
-export function chunkServicesAt(options: Omit<RemoteChunkOptions, "base">): ChunkServiceAt {
+export function chunkServicesAt(options: Omit<RemoteChunkOptions, "base">): (url: string) => RemoteChunkService {
   return (base) => new RemoteChunkService({ ...options, base });
 }
 
 /** A storage node's chunk service over HTTP (docs/api/chunk.md). */
-export class RemoteChunkService implements ChunkService {
+export class RemoteChunkService implements ChunkService, ChunkLocator {
   readonly #options: RemoteChunkOptions;
 
   constructor(options: RemoteChunkOptions) {
@@ -102,6 +103,17 @@ export class RemoteChunkService implements ChunkService {
     }
     const { id, group } = read;
     return { id, group, generation: parseGeneration(generation), length, disk: parseDiskId(disk) };
+  }
+
+  async locate(read: ChunkRead, signal?: AbortSignal): Promise<ChunkPlace> {
+    const answer = { bytesMax: outcomesBytesMax };
+    const reply = await this.#send({ method: "GET", path: `${pathOf(read)}/place`, token: read.token, answer }, signal);
+    const { disk, segment, offset, length, generation } = jsonOfReply<ChunkPlace>(reply, "find chunk");
+    const isPlace = [disk, segment, offset, length, generation].every(
+      (value) => Number.isSafeInteger(value) && value > 0,
+    );
+    if (!isPlace) throw senseless("find chunk");
+    return { disk: parseDiskId(disk), segment, offset, length, generation: parseGeneration(generation) };
   }
 
   #send(request: NodeRequest, signal: AbortSignal | undefined): Promise<IncomingReply> {

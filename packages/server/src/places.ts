@@ -23,6 +23,7 @@ export const places = {
   metadata: (data: string): string => join(data, "metadata"),
   node: (data: string, name: string): string => join(data, "nodes", name),
   nodes: (data: string): string => join(data, "nodes"),
+  nodeDisk: (data: string, name: string): string => join(data, "nodes", name, "disk"),
   gateway: (data: string, name: string): string => join(data, "gateways", name),
   logs: (data: string): string => join(data, "logs"),
   run: (data: string): string => join(data, "run"),

@@ -37,7 +37,7 @@ async function roleConfig(role: string | undefined, options: CommandOptions, dat
     case "metadata": {
       const owner = { token: (await readClientProfile(data))?.token };
       const { settings } = options;
-      const place = { folder: places.metadata(data), host, port, s3: { port: s3Port } };
+      const place = { folder: places.metadata(data), host, port, s3: { port: s3Port }, localDisks: [] };
       return { role, ...place, copies, owner, wantJoinToken: false, settings };
     }
     case "node": {
@@ -61,7 +61,7 @@ async function roleConfig(role: string | undefined, options: CommandOptions, dat
     case "gateway": {
       const folder = join(data, "gateway");
       const at = { host, port, s3Port };
-      return { role, name: role, folder, at, metadataUrl: metadataUrl(options), joinToken };
+      return { role, name: role, folder, at, metadataUrl: metadataUrl(options), joinToken, localDisks: [] };
     }
     default:
       throw new StorageError("invalid", "start server", `there is no role '${role ?? ""}'`, {

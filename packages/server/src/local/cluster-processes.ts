@@ -10,7 +10,12 @@ import { nodeArguments, nodeEnvironment } from "./node-runtime.ts";
 export function metadataProcess(
   env: Env,
   { data, host, port, s3Port, copies, logLevel, settings }: LocalClusterOptions,
-  wants: { ownerToken: string | undefined; wantJoinToken: boolean; s3Url: string | undefined },
+  wants: {
+    ownerToken: string | undefined;
+    wantJoinToken: boolean;
+    s3Url: string | undefined;
+    localDisks: readonly string[];
+  },
 ): SupervisedProcess {
   const options = { name: "metadata", logFolder: places.logs(data), logLevel };
   return new SupervisedProcess(env.clock, env.log, {
@@ -23,6 +28,7 @@ export function metadataProcess(
       port: last?.port ?? port,
       s3: wants.s3Url !== undefined ? { url: wants.s3Url } : { port: last?.s3?.port ?? s3Port },
       copies,
+      localDisks: wants.localDisks,
       // A restart in the middle of a run has nobody to hand tokens to, and thresholds may have been changed since.
       owner: last === undefined ? { token: wants.ownerToken } : undefined,
       wantJoinToken: last === undefined && wants.wantJoinToken,
@@ -46,7 +52,7 @@ export function nodeProcess(
     config: (last?: RoleReady) => ({
       role: "node",
       folder,
-      disks: [join(folder, "disk")],
+      disks: [places.nodeDisk(data, name)],
       host,
       port: last?.port ?? 0,
       ...place,
@@ -59,7 +65,16 @@ export function nodeProcess(
 export function gatewayProcess(
   env: Env,
   { data, logLevel }: LocalClusterOptions,
-  { s3Url, ...place }: { name: string; s3Url: string; metadataUrl: string; joinToken: string | undefined },
+  {
+    s3Url,
+    ...place
+  }: {
+    name: string;
+    s3Url: string;
+    metadataUrl: string;
+    joinToken: string | undefined;
+    localDisks: readonly string[];
+  },
 ): SupervisedProcess {
   const { name } = place;
   return new SupervisedProcess(env.clock, env.log, {

@@ -57,10 +57,12 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
   const wantJoinToken = (await Promise.all(credentials.map((file) => readJsonFile(file)))).includes(undefined);
   const shared = options.gateways > 0 ? undo.use(await SharedPort.listen(options.host, options.s3Port)) : undefined;
 
+  const localDisks = nodeNames.map((name) => places.nodeDisk(data, name));
   const { profile, joinToken, s3Url } = await startMetadata(env, options, {
     processes,
     s3Url: shared?.url,
     wantJoinToken,
+    localDisks,
   });
   const place = { metadataUrl: profile.url, joinToken };
   const advertisedHost = reachableHost(options.host);
@@ -69,7 +71,7 @@ export async function startLocalCluster(env: Env, options: LocalClusterOptions):
   );
   const started = await Promise.all(nodes.map((node) => startUnlessRemoved(env, node)));
   const gateways = processes.add(
-    ...gatewayNames.map((name) => gatewayProcess(env, options, { name, s3Url, ...place })),
+    ...gatewayNames.map((name) => gatewayProcess(env, options, { name, s3Url, localDisks, ...place })),
   );
   await Promise.all(gateways.map((gateway) => gateway.start()));
   shared?.handTo(gateways);
@@ -112,7 +114,12 @@ class ClusterProcesses implements AsyncDisposable {
 async function startMetadata(
   env: Env,
   options: LocalClusterOptions,
-  by: { readonly processes: ClusterProcesses; readonly s3Url: string | undefined; readonly wantJoinToken: boolean },
+  by: {
+    readonly processes: ClusterProcesses;
+    readonly s3Url: string | undefined;
+    readonly wantJoinToken: boolean;
+    readonly localDisks: readonly string[];
+  },
 ): Promise<{ profile: ClientProfile; joinToken: string | undefined; s3Url: string }> {
   const { data } = options;
   const known = await readClientProfile(data);

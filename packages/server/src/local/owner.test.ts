@@ -20,6 +20,7 @@ async function start(token: string | undefined, settings: Record<string, number>
     host: "127.0.0.1",
     port: 0,
     s3: { port: 0 },
+    localDisks: [],
     copies: 2,
     owner: { token },
     wantJoinToken: false,

@@ -19,7 +19,7 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
   const remote = { network, clock, random, bearer };
   const metadata = remoteMetadata({ ...remote, base: `${config.metadataUrl}/cluster/v1/metadata` });
   const operations = remoteOperations({ ...remote, base: `${config.metadataUrl}/cluster/v1/operations` });
-  const parts = driveParts(env, metadata, "gateway");
+  const parts = driveParts(env, metadata, config.localDisks);
   undo.use(parts.writer);
   const { at, name } = config;
   if ("s3Url" in at) {

@@ -42,7 +42,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   if (keysAreNew) await saveKeys(config.folder, keys, true);
   const { metadata, operations, access } = opened;
   if (config.settings && Object.keys(config.settings).length > 0) await operations.changeSettings(config.settings);
-  const parts = driveParts(env, metadata, "gateway");
+  const parts = driveParts(env, metadata, config.localDisks);
   undo.use(parts.writer);
   const s3 =
     "url" in config.s3

@@ -7,7 +7,12 @@ interface ListenConfig {
   readonly port: number;
 }
 
-export interface MetadataRoleConfig extends ListenConfig {
+interface LocalReads {
+  /** Folders of disks of storage nodes on this machine, from which chunks are read without the way through the node. */
+  readonly localDisks: readonly string[];
+}
+
+export interface MetadataRoleConfig extends ListenConfig, LocalReads {
   readonly role: "metadata";
   /** The S3 door: its port (0: any free one), or its URL where other processes answer it. */
   readonly s3: { readonly port: number } | { readonly url: string };
@@ -37,7 +42,7 @@ export interface NodeRoleConfig extends ListenConfig {
   readonly advertisedHost?: string | undefined;
 }
 
-export interface GatewayRoleConfig {
+export interface GatewayRoleConfig extends LocalReads {
   readonly role: "gateway";
   /** Where REST and S3 listen (ports 0: any free one), or the URL whose connections the supervisor hands over, S3 only. */
   readonly at: (ListenConfig & { readonly s3Port: number }) | { readonly s3Url: string };

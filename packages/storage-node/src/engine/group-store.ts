@@ -21,6 +21,7 @@ import { GroupRecords } from "./group-records.ts";
 import { type RecoveredGroup, recoverGroup } from "./group-recovery.ts";
 import type { QuarantinedPlace } from "./quarantine.ts";
 import { encodeRecord, recordBytes } from "./record-format.ts";
+import { groupFolder } from "./segment-format.ts";
 
 /** A chunk to append. Its bytes were checked against its hash. */
 export interface GroupPut {
@@ -69,7 +70,7 @@ export class GroupStore implements AsyncDisposable {
 
   /** Opens a group's folder, making it if needed, and recovers what its segments say. */
   static async open(parts: EngineParts, id: GroupId): Promise<GroupStore> {
-    const folder = `g/${id}`;
+    const folder = groupFolder(id);
     if (!(await parts.disk.exists(folder))) {
       await parts.disk.makeFolder(folder);
       parts.crashPoint("engine.group.after-folder");

@@ -7,3 +7,5 @@ export type { DiskSpace } from "./free-space.ts";
 export type { Compactable, CompactionOrder, CompactionWish } from "./group-compaction.ts";
 export type { TrashedGroup } from "./group-trash.ts";
 export type { QuarantinedPlace } from "./quarantine.ts";
+export { readRecord } from "./record-read.ts";
+export { groupFolder, segmentName } from "./segment-format.ts";

@@ -2,6 +2,7 @@ import type { GroupId } from "@cairn/protocol";
 import type { EngineParts } from "./engine-parts.ts";
 import { GroupStore } from "./group-store.ts";
 import type { GroupTrash } from "./group-trash.ts";
+import { groupFolder } from "./segment-format.ts";
 
 /** Sealed groups that are held in memory for the copies that come to them: about 10 MB each. */
 const reopenedMax = 4;
@@ -107,9 +108,9 @@ export class OpenGroups implements AsyncDisposable {
       this.#stores.delete(id);
       this.#reopened.delete(store);
       await store[Symbol.asyncDispose]();
-      await this.#parts.files.forgetBelow(`g/${id}/`);
+      await this.#parts.files.forgetBelow(`${groupFolder(id)}/`);
     }
-    if (store || (await this.#parts.disk.exists(`g/${id}`))) await this.#trash.take(id);
+    if (store || (await this.#parts.disk.exists(groupFolder(id)))) await this.#trash.take(id);
     else await this.#trash.settle();
   }
 
@@ -120,7 +121,7 @@ export class OpenGroups implements AsyncDisposable {
   /** What is still in its place is a copy of its group, wanted or not, and is told as one. */
   async #openAgain(id: GroupId): Promise<void> {
     try {
-      if (await this.#parts.disk.exists(`g/${id}`)) await this.open(id);
+      if (await this.#parts.disk.exists(groupFolder(id))) await this.open(id);
     } catch (error) {
       this.#parts.log.error({ err: error, group: id }, "a group that could not be dropped cannot be opened either");
     }

@@ -57,6 +57,11 @@ export function decodeSegmentHeader(page: Uint8Array, crc32c: Crc32c): SegmentHe
   };
 }
 
+/** The folder of a group on its disk. */
+export function groupFolder(group: GroupId): string {
+  return `g/${group}`;
+}
+
 /** `00000001.seg` for 1. */
 export function segmentName(number: number): string {
   return `${String(number).padStart(8, "0")}.seg`;

@@ -42,6 +42,7 @@ export function chunkRoutes(parts: RouteParts): readonly NodeRoute<ChunkCall>[] 
     { name: "read-batch", method: "POST", path: /^\/chunks\/read$/, answer: (call) => readBatch(parts, call) },
     { name: "get", method: "GET", path: chunk, answer: (call) => getChunk(parts, call) },
     { name: "head", method: "HEAD", path: chunk, answer: headChunk },
+    { name: "place", method: "GET", path: /^\/groups\/([^/]+)\/chunks\/([^/]+)\/place$/, answer: placeOfChunk },
   ];
 }
 
@@ -122,6 +123,10 @@ function errorFrame(error: unknown): Uint8Array[] {
   const head = new Uint8Array(5);
   new DataView(head.buffer).setUint32(1, wire.length, true);
   return [head, wire];
+}
+
+async function placeOfChunk({ match, token, service }: ChunkCall): Promise<HttpReply> {
+  return json(await service.locate({ ...chunkAddressOf(match), token }));
 }
 
 async function headChunk({ match, token, service }: ChunkCall): Promise<HttpReply> {

@@ -3,6 +3,8 @@ import {
   asStorageError,
   type ChunkBlocks,
   type ChunkId,
+  type ChunkPlace,
+  type ChunkRead,
   type ChunkStat,
   type ChunkWrite,
   type DiskId,
@@ -106,13 +108,19 @@ export class LocalChunkService {
     throw failure ?? new StorageError("not-found", "read chunk", request.id);
   }
 
-  async stat({ group, id, token }: { group: GroupId; id: ChunkId; token: string }): Promise<ChunkStat> {
+  async stat(read: ChunkRead): Promise<ChunkStat> {
+    const { id, group } = read;
+    const { generation, length, disk } = await this.locate(read);
+    return { id, group, generation, length, disk };
+  }
+
+  async locate({ group, id, token }: ChunkRead): Promise<ChunkPlace> {
     this.#parts.gate.read(token, group);
     for (const engine of this.#holders(group)) {
       const found = await engine.find(group, id);
-      if (found) return { id, group, generation: found.generation, length: found.length, disk: engine.identity.disk };
+      if (found) return { disk: engine.identity.disk, ...found };
     }
-    throw new StorageError("not-found", "stat chunk", id);
+    throw new StorageError("not-found", "find chunk", id);
   }
 
   #holders(group: GroupId): DiskEngine[] {
