@@ -6,13 +6,11 @@ import {
   DeletePublicAccessBlockCommand,
   GetBucketCorsCommand,
   GetBucketEncryptionCommand,
-  GetBucketNotificationConfigurationCommand,
   GetBucketOwnershipControlsCommand,
   GetPublicAccessBlockCommand,
   type ObjectOwnership,
   PutBucketCorsCommand,
   PutBucketEncryptionCommand,
-  PutBucketNotificationConfigurationCommand,
   PutBucketOwnershipControlsCommand,
   PutObjectCommand,
   PutPublicAccessBlockCommand,
@@ -183,16 +181,5 @@ describe("settings", () => {
     expect((await get()).PublicAccessBlockConfiguration).toEqual(PublicAccessBlockConfiguration);
     await sdk.send(new DeletePublicAccessBlockCommand({ Bucket }));
     expect((await refusal(get()))[0]).toBe("NoSuchPublicAccessBlockConfiguration");
-  });
-
-  test("notifications are off, may be switched off, and are refused when somebody is to be told", async () => {
-    const put = (configuration: object) =>
-      sdk.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration: configuration }));
-    await put({});
-    const rule = { QueueArn: "arn:aws:sqs:us-east-1:1:q", Events: ["s3:ObjectCreated:*"] };
-    expect(await refusal(put({ QueueConfigurations: [rule] }))).toEqual(["NotImplemented", 501]);
-    expect(await refusal(put({ EventBridgeConfiguration: {} }))).toEqual(["NotImplemented", 501]);
-    const { QueueConfigurations } = await sdk.send(new GetBucketNotificationConfigurationCommand({ Bucket }));
-    expect(QueueConfigurations).toBeUndefined();
   });
 });

@@ -37,6 +37,7 @@ import { entryOf, type Json, type JsonPage, pageOf, timeOf, tokenOf, versionOf }
 import { RestClient } from "./rest/rest-client.ts";
 import { Uploads } from "./uploads.ts";
 import { verifyFile } from "./verify.ts";
+import { WebhooksClient } from "./webhooks.ts";
 
 const driveDefault = "main";
 const pageSizeMax = 1000;
@@ -50,6 +51,7 @@ export class CairnClient implements AsyncDisposable {
   readonly operations: OperationsClient;
   /** For those who use S3. */
   readonly accessKeys: AccessKeysClient;
+  readonly webhooks: WebhooksClient;
   readonly #rest: RestClient;
   readonly #data: DataPath;
   readonly #uploads: Uploads;
@@ -68,6 +70,7 @@ export class CairnClient implements AsyncDisposable {
     this.#rest = new RestClient(env, gateway, { base, token });
     this.operations = new OperationsClient(this.#rest);
     this.accessKeys = new AccessKeysClient(this.#rest);
+    this.webhooks = new WebhooksClient(this.#rest);
     this.#data = openDataPath(env, { base, token, holder, gateway });
     this.#uploads = new Uploads(env, {
       writer: this.#data.writer,

@@ -4,3 +4,4 @@ export { CairnClient, type MoveOptions, type NewToken } from "./cairn-client.ts"
 export { fileSource } from "./file-source.ts";
 export { type EventOptions, OperationsClient } from "./operations-client.ts";
 export type * from "./options.ts";
+export { WebhooksClient, type WebhookTarget } from "./webhooks.ts";

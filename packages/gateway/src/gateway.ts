@@ -19,6 +19,7 @@ import { operationsRoutes } from "./rest/operations-routes.ts";
 import { relayRoutes } from "./rest/relay-routes.ts";
 import { RequestContext } from "./rest/request-context.ts";
 import { trashRoutes } from "./rest/trash-routes.ts";
+import { webhookRoutes } from "./rest/webhook-routes.ts";
 
 /** A gateway that listens. */
 export interface Gateway extends AsyncDisposable {
@@ -41,7 +42,14 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   for (const routes of [fileLookupRoutes, fileChangeRoutes, fileInsightRoutes, trashRoutes]) {
     await app.register(async (scope) => routes(scope, options, context), { prefix });
   }
-  for (const routes of [accessKeyRoutes, clusterRoutes, operationsRoutes, maintenanceRoutes, collectionRoutes]) {
+  for (const routes of [
+    accessKeyRoutes,
+    webhookRoutes,
+    clusterRoutes,
+    operationsRoutes,
+    maintenanceRoutes,
+    collectionRoutes,
+  ]) {
     await app.register(async (scope) => routes(scope, options), { prefix });
   }
   await app.register(async (scope) => contentRoutes(scope, options, context), { prefix });

@@ -45,6 +45,7 @@ import type {
   UploadPart,
   VersionId,
   Versioning,
+  Webhook,
   WholeObject,
 } from "@cairn/protocol";
 import type { ClusterReports } from "./cluster/cluster-reports.ts";
@@ -209,6 +210,15 @@ export class MetadataServer implements MetadataService {
   }
   setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void> {
     return this.#parts.objects.setBucketDocument(drive, name, body);
+  }
+  webhooks(): Promise<readonly Webhook[]> {
+    return this.#parts.objects.webhooks();
+  }
+  putWebhook(webhook: Pick<Webhook, "name" | "url">): Promise<void> {
+    return this.#parts.objects.putWebhook(webhook);
+  }
+  removeWebhook(name: string): Promise<void> {
+    return this.#parts.objects.removeWebhook(name);
   }
   async lifecycleDayMs(): Promise<number> {
     return this.#parts.core.settings.get("lifecycle.day");

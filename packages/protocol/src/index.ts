@@ -77,6 +77,7 @@ export type * from "./membership-service.ts";
 export type * from "./metadata-service.ts";
 export type * from "./namespace.ts";
 export type * from "./node-commands.ts";
+export * from "./notification.ts";
 export * from "./objects.ts";
 export type * from "./operations-service.ts";
 export { failed, type Outcome, succeeded, unwrap } from "./outcome.ts";

@@ -56,6 +56,8 @@ export interface CommitTarget {
   /** Of an object: the tag that the current version must have; null: there must be no such object. */
   readonly ifTag?: string | null | undefined;
   readonly attributes?: ObjectAttributes | undefined;
+  /** How the object came, for those who are told of it; absent: it was put. */
+  readonly cause?: "copy" | "post" | undefined;
 }
 
 /** Makes a whole small file visible in one transaction; at most commitEntriesMax chunks. */

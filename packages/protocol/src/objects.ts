@@ -1,6 +1,7 @@
 import type { CommitId, DriveId, EntryId, UploadId, VersionId } from "./ids.ts";
 import type { CommitResult, Upload } from "./metadata-service.ts";
 import type { Entry } from "./namespace.ts";
+import type { Webhook } from "./notification.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** A checksum of an object's bytes as the object API names it. */
@@ -133,6 +134,12 @@ export interface ObjectService {
   bucketDocument(drive: DriveId, name: string): Promise<string | undefined>;
   /** `body` null: none any more. At most bucketDocumentBytesMax. */
   setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void>;
+  /** In order of their names. */
+  webhooks(): Promise<readonly Webhook[]>;
+  /** Adds a webhook, or gives it another address. Throws invalid, too-large. */
+  putWebhook(webhook: Pick<Webhook, "name" | "url">): Promise<void>;
+  /** With what was still to be posted to it. Throws not-found, conflict (a bucket names it). */
+  removeWebhook(name: string): Promise<void>;
   /** What counts as a day in lifecycle rules. */
   lifecycleDayMs(): Promise<number>;
   /** Throws not-found. */

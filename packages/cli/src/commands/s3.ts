@@ -5,6 +5,7 @@ import { addExamples } from "../examples.ts";
 import { formatAge, formatTime } from "../format.ts";
 import { durationValue } from "../option-values.ts";
 import { renderTable } from "../table.ts";
+import { addWebhookCommand } from "./s3-webhook.ts";
 import { collected } from "./start.ts";
 
 interface KeyCreateOptions {
@@ -15,7 +16,7 @@ interface KeyCreateOptions {
 }
 
 export function addS3Command(program: Command, act: Act): void {
-  const s3 = program.command("s3").description("Keys for S3 clients.");
+  const s3 = program.command("s3").description("Keys for S3 clients, and webhooks for events of buckets.");
   addExamples(s3, [["cairn s3 key create --name backup", "prints what an S3 client needs"]]);
   const key = s3.command("key").description("Make, list and revoke access keys of S3.");
   addExamples(key, [["cairn s3 key list", "who may do what"]]);
@@ -40,6 +41,7 @@ export function addS3Command(program: Command, act: Act): void {
     .argument("<access_key_id>", "id as `cairn s3 key list` shows it");
   addExamples(revoke, [["cairn s3 key revoke CAIRNX2K7Q4M9T6V3B8N", "by its id"]]);
   act(revoke, revokeKey);
+  addWebhookCommand(s3, act);
 }
 
 const scopes = ["read", "write"] as const;

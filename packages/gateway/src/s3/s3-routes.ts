@@ -11,12 +11,11 @@ import {
   bucketCors,
   bucketLifecycle,
   deleteBucketEncryption,
-  getBucketNotification,
   ownershipControls,
   publicAccessBlock,
   putBucketEncryption,
-  putBucketNotification,
 } from "./operations/bucket-configuration.ts";
+import { getBucketNotification, putBucketNotification } from "./operations/bucket-notification.ts";
 import { copyObject } from "./operations/copy-object.ts";
 import { deleteObject, deleteObjects } from "./operations/delete-objects.ts";
 import { getObject } from "./operations/get-object.ts";

@@ -1,7 +1,7 @@
 import type { Sql } from "@cairn/env";
 
 /** A series of numbers that starts at 1 and never gives one twice, whatever is deleted. Kept in table `cluster`. */
-export type NumberSeries = "next_group" | "next_disk" | "next_lease" | "next_job" | "next_event";
+export type NumberSeries = "next_group" | "next_disk" | "next_lease" | "next_job" | "next_event" | "next_notification";
 
 /** Takes `count` numbers in the caller's transaction and tells the first. */
 export async function takeNumbers(sql: Sql, series: NumberSeries, count: number): Promise<number> {

@@ -1,10 +1,11 @@
-import { bytesOfId, type CommitResult, type CommitTarget, type Entry } from "@cairn/protocol";
-import type { DriveTable } from "../namespace/drive-table.ts";
+import { bytesOfId, type CommitResult, type CommitTarget, type Entry, objectTag } from "@cairn/protocol";
+import type { DriveRecord, DriveTable } from "../namespace/drive-table.ts";
 import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
 import { insertEntry, moveToTrash, newFolderRow } from "../namespace/entry-writes.ts";
 import { folderBytes } from "../namespace/object-key.ts";
 import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
 import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
+import { noteObject } from "../notification/object-events.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import type { TargetPlan } from "./target.ts";
 
@@ -17,6 +18,8 @@ export interface NewContent {
   /** The whole manifest, or null when it stands in pages under `version`. */
   readonly manifest: Uint8Array | null;
   readonly version: Uint8Array;
+  /** It was put together from the parts of an object. */
+  readonly fromParts?: boolean;
 }
 
 /** Makes the version visible: entry, version, counters, change. */
@@ -44,7 +47,21 @@ export async function writeVersion(
     name: entry.name,
     version: entry.version,
   });
+  await noteCreated(tx, plan.folder.drive, entry, content);
   return { entry, changed: true };
+}
+
+const causes = { copy: "ObjectCreated:Copy", post: "ObjectCreated:Post" } as const;
+
+async function noteCreated(tx: Transaction, drive: DriveRecord, entry: Entry, content: NewContent): Promise<void> {
+  const { cause, key } = content.target;
+  const put = content.fromParts ? "ObjectCreated:CompleteMultipartUpload" : "ObjectCreated:Put";
+  await noteObject(tx, drive, {
+    event: cause === undefined ? put : causes[cause],
+    key: key ?? entry.path.slice(1),
+    ...{ size: entry.size, etag: objectTag(entry) },
+    version: drive.versioning === "enabled" ? entry.version : undefined,
+  });
 }
 
 async function createFile(

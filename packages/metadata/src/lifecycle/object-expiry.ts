@@ -52,7 +52,7 @@ export async function expireObjects(
     removed += await removeByRules(world, { drive, now: rules.now, count: batch.length }, async (tx, current) => {
       const record = await store.drives.byId(tx.sql, drive);
       const tree = treeOf(store, tx);
-      const removal = new Removal(store, tx, record);
+      const removal = new Removal(store, tx, { drive: record, kind: "LifecycleExpiration" });
       let went = 0;
       for (const { key, version } of await dueOf(tx.sql, batch, current)) {
         const { file } = await findKey(tree, record, key);

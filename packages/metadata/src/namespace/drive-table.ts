@@ -1,9 +1,11 @@
 import type { Sql } from "@cairn/env";
 import {
+  type BucketNotification,
   type Drive,
   type DriveId,
   type EntryId,
   idFromBytes,
+  notificationDocument,
   StorageError,
   toHex,
   type Versioning,
@@ -22,6 +24,8 @@ export interface DriveRecord extends Drive {
   readonly scope: string;
   readonly createdAt: number;
   readonly versioning: Versioning;
+  /** Who is told of what happens to its objects. */
+  readonly notification: BucketNotification | undefined;
 }
 
 interface DriveRow {
@@ -33,6 +37,7 @@ interface DriveRow {
   readonly copies: number;
   readonly created_at: number;
   readonly versioning: Versioning;
+  readonly notification: string | null;
 }
 
 /** The drives, kept in memory: there are few, and they seldom change. */
@@ -67,7 +72,10 @@ export class DriveTable {
   /** All drives, oldest first. */
   async all(sql: Sql): Promise<readonly DriveRecord[]> {
     const rows = await sql.all<DriveRow>(
-      "SELECT id, name, root, trash, chunk_bytes, copies, created_at, versioning FROM drive ORDER BY created_at, id",
+      `SELECT id, name, root, trash, chunk_bytes, copies, created_at, versioning,
+         (SELECT body FROM drive_document WHERE drive = drive.id AND drive_document.name = ?) AS notification
+       FROM drive ORDER BY created_at, id`,
+      notificationDocument,
     );
     const drives = rows.map(toRecord);
     for (const drive of drives) {
@@ -94,5 +102,6 @@ function toRecord(row: DriveRow): DriveRecord {
     scope: toHex(row.id),
     createdAt: row.created_at,
     versioning: row.versioning,
+    notification: row.notification === null ? undefined : (JSON.parse(row.notification) as BucketNotification),
   };
 }

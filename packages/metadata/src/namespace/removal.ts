@@ -1,8 +1,9 @@
 import { type CommitId, type DriveId, type EntryId, idFromBytes, StorageError } from "@cairn/protocol";
+import { noteObject } from "../notification/object-events.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import type { DriveRecord } from "./drive-table.ts";
-import { type EntryRow, entryColumns, folderKind } from "./entry-row.ts";
+import { type EntryRow, entryColumns, fileKind, folderKind } from "./entry-row.ts";
 import { Reclaimer, reclaimBudget } from "./reclaim.ts";
 import { resolve } from "./resolve.ts";
 
@@ -30,6 +31,8 @@ export async function remove(store: Store, commit: CommitId, id: EntryId): Promi
     if (row.kind === folderKind) tree.forget();
     await new Reclaimer(tx, store.drives, reclaimBudget).detached(row);
     tx.addChange({ operation: "remove", entry: entry.id });
+    if (row.kind === fileKind && entry.trashedAt === undefined)
+      await noteObject(tx, drive, { event: "ObjectRemoved:Delete", key: entry.path.slice(1) });
     await tx.remember(commit, removeOperation, null);
   }, reclaimBudget);
 }

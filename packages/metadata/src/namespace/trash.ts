@@ -1,6 +1,7 @@
 import { bytesOfId, type CommitId, type Entry, type EntryId, StorageError } from "@cairn/protocol";
+import { noteObject } from "../notification/object-events.ts";
 import { type Store, treeOf } from "../sql/store.ts";
-import type { EntryRow } from "./entry-row.ts";
+import { type EntryRow, fileKind } from "./entry-row.ts";
 import { hang, moveToTrash } from "./entry-writes.ts";
 import { claimName } from "./name-claim.ts";
 import { resolve, resolveLive } from "./resolve.ts";
@@ -18,6 +19,10 @@ export async function trash(store: Store, commit: CommitId, id: EntryId): Promis
     const { row, entry } = await resolveLive(tree, bytesOfId(id), trashOperation);
     const folder = await tree.liveFolder(entry.parent as EntryId, trashOperation);
     const trashed = await moveToTrash(tx, tree, row, folder);
+    if (row.kind === fileKind) {
+      const event = folder.drive.versioning === "enabled" ? "DeleteMarkerCreated" : "Delete";
+      await noteObject(tx, folder.drive, { event: `ObjectRemoved:${event}`, key: entry.path.slice(1) });
+    }
     await tx.remember(commit, trashOperation, trashed);
     return trashed;
   });

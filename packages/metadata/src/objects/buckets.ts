@@ -6,6 +6,7 @@ import {
   type DriveId,
   lifecycleDocument,
   limits,
+  notificationDocument,
   StorageError,
   type Versioning,
 } from "@cairn/protocol";
@@ -120,6 +121,7 @@ export class Buckets {
       if (body === null) return;
       await tx.run("INSERT INTO drive_document (drive, name, body) VALUES (?, ?, ?)", idBytes, name, body);
     });
+    if (name === notificationDocument) this.#store.drives.forget();
   }
 }
 

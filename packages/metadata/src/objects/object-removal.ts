@@ -18,6 +18,7 @@ import { findKey } from "../namespace/object-lookup.ts";
 import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
 import { detach } from "../namespace/removal.ts";
 import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
+import { noteObject } from "../notification/object-events.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
 
@@ -39,7 +40,7 @@ export async function removeObjects(
     const replay = await tx.replayOf<readonly RemovedObject[]>(commit, operation);
     if (replay) return replay.result.map(succeeded<RemovedObject>);
     const record = await store.drives.byId(tx.sql, drive);
-    const removal = new Removal(store, tx, record);
+    const removal = new Removal(store, tx, { drive: record, kind: "ObjectRemoved" });
     const outcomes: Outcome<RemovedObject>[] = [];
     for (const object of objects) {
       outcomes.push(await removal.one(object).then(succeeded<RemovedObject>, refusal));
@@ -62,14 +63,20 @@ function refusal(error: unknown): Outcome<RemovedObject> {
   throw error;
 }
 
+/** Who removes: somebody, or a rule of the bucket. */
+type RemovalKind = "ObjectRemoved" | "LifecycleExpiration";
+
 /** Removals of one transaction. */
 export class Removal {
   readonly #tx: Transaction;
   readonly #tree: Tree;
   readonly #drive: DriveRecord;
   readonly #reclaimer: Reclaimer;
+  readonly #kind: RemovalKind;
 
-  constructor(store: Store, tx: Transaction, drive: DriveRecord) {
+  /** `kind`: what those are told who want to know of it. */
+  constructor(store: Store, tx: Transaction, { drive, kind }: { drive: DriveRecord; kind: RemovalKind }) {
+    this.#kind = kind;
     this.#tx = tx;
     this.#tree = treeOf(store, tx);
     this.#drive = drive;
@@ -86,9 +93,11 @@ export class Removal {
     if (!file) return absent;
     if (this.#drive.versioning === "enabled") {
       await moveToTrash(this.#tx, this.#tree, file, folder);
+      await noteObject(this.#tx, this.#drive, { event: `${this.#kind}:DeleteMarkerCreated`, key });
       return trashed;
     }
     await this.#drop(file, folder);
+    await noteObject(this.#tx, this.#drive, { event: `${this.#kind}:Delete`, key });
     return removed;
   }
 

@@ -16,8 +16,10 @@ import type {
   RemovedObject,
   UploadId,
   Versioning,
+  Webhook,
   WholeObject,
 } from "@cairn/protocol";
+import { Webhooks } from "../notification/webhooks.ts";
 import type { Store } from "../sql/store.ts";
 import { listObjectParts } from "../upload/object-parts.ts";
 import type { ChosenPart } from "../upload/upload-completion.ts";
@@ -35,12 +37,14 @@ export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
   readonly #uploads: Uploads;
   readonly #keys: AccessKeys;
   readonly #buckets: Buckets;
+  readonly #webhooks: Webhooks;
 
   constructor(store: Store, { uploads, keys }: { readonly uploads: Uploads; readonly keys: AccessKeys }) {
     this.#store = store;
     this.#uploads = uploads;
     this.#keys = keys;
     this.#buckets = new Buckets(store);
+    this.#webhooks = new Webhooks(store);
   }
 
   buckets(): Promise<readonly Bucket[]> {
@@ -60,6 +64,15 @@ export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
   }
   setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void> {
     return this.#buckets.setDocument(drive, name, body);
+  }
+  webhooks(): Promise<readonly Webhook[]> {
+    return this.#webhooks.list();
+  }
+  putWebhook(webhook: Pick<Webhook, "name" | "url">): Promise<void> {
+    return this.#webhooks.put(webhook);
+  }
+  removeWebhook(name: string): Promise<void> {
+    return this.#webhooks.remove(name);
   }
   setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
     return setObjectTags(this.#store, { drive, key }, tags);

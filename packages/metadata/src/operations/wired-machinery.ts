@@ -2,6 +2,7 @@ import type { NodeCommandsAt } from "@cairn/protocol";
 import { Collection } from "../collection/collection.ts";
 import { Healing } from "../healing/healing.ts";
 import { Lifecycle } from "../lifecycle/lifecycle.ts";
+import { Deliveries } from "../notification/deliveries.ts";
 import type { ClusterCore } from "../service/cluster-core.ts";
 import type { Store } from "../sql/store.ts";
 import type { RunningMachinery } from "./machinery.ts";
@@ -23,11 +24,15 @@ export function wiredMachinery(world: WiringWorld): RunningMachinery {
   const healing = new Healing({ ...world, database: world.store.database });
   const collection = new Collection({ ...world, readiness });
   const lifecycle = new Lifecycle(world);
+  const deliveries = new Deliveries(world);
   const orders = { map, health, signer, commandsAt: nodes };
   const scrub = new NodeScrub({ ...orders, reported: () => scrubs.all() });
   return {
     machinery: { healing, collection, scrub, compaction: new NodeCompaction(orders), lifecycle },
-    jobs: [...healing.jobs(), ...collection.jobs()],
-    stop: () => healing[Symbol.asyncDispose](),
+    jobs: [...healing.jobs(), ...collection.jobs(), ...deliveries.jobs()],
+    stop: async () => {
+      await deliveries[Symbol.asyncDispose]();
+      await healing[Symbol.asyncDispose]();
+    },
   };
 }

@@ -177,4 +177,12 @@ export const migrations: readonly (readonly string[])[] = [
     // Which buckets keep a document of this name.
     `CREATE INDEX drive_document_by_name ON drive_document (name, drive)`,
   ],
+  [
+    // Where events of buckets are posted, and what is still to be posted: written with the change that it tells of, gone
+    // when it was posted. body: one record of an S3 event message.
+    `CREATE TABLE webhook (name TEXT PRIMARY KEY, url TEXT NOT NULL, created_at BIGINT NOT NULL)`,
+    `CREATE TABLE notification (
+       webhook TEXT NOT NULL, sequence BIGINT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL,
+       PRIMARY KEY (webhook, sequence)) {clustered}`,
+  ],
 ];

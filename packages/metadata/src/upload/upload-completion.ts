@@ -139,7 +139,15 @@ export class UploadCompletion {
       const manifest = new ManifestWriter(tx, version);
       for await (const row of runsOf(tx.sql, upload, parts)) await manifest.add(row.manifest);
       const { etag, size, chunks } = whole;
-      const content = { target: aim, etag, size, chunks, manifest: await manifest.finish(), version };
+      const content = {
+        target: aim,
+        etag,
+        size,
+        chunks,
+        manifest: await manifest.finish(),
+        version,
+        fromParts: parts !== undefined,
+      };
       result = await writeVersion(tx, { tree, drives: this.#store.drives }, target, content);
       if (parts) await this.#letGo(tx, upload, parts);
       else {

@@ -8,7 +8,6 @@ import { S3Error, type S3ErrorCode } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
 import { readCorsConfiguration, writeCorsConfiguration } from "../xml/cors-configuration.ts";
 import { readLifecycleConfiguration, writeLifecycleConfiguration } from "../xml/lifecycle-configuration.ts";
-import { readNotificationConfiguration, writeNotificationConfiguration } from "../xml/notification-configuration.ts";
 import { type ObjectOwnership, readOwnershipControls, writeOwnershipControls } from "../xml/ownership-controls.ts";
 import { readPublicAccessBlock, writePublicAccessBlock } from "../xml/public-access-block.ts";
 import { configurationLimits } from "../xml/xml-parser.ts";
@@ -93,18 +92,6 @@ export async function putBucketEncryption(): Promise<S3Reply> {
 /** DeleteBucketEncryption: what was never there. */
 export async function deleteBucketEncryption(): Promise<S3Reply> {
   return emptyReply(204);
-}
-
-/** GetBucketNotificationConfiguration: nobody is told of anything. */
-export async function getBucketNotification(): Promise<S3Reply> {
-  return xmlReply(writeNotificationConfiguration({ rules: [], eventBridge: false }));
-}
-
-/** PutBucketNotificationConfiguration: one without rules, which switches notifications off. */
-export async function putBucketNotification(call: BucketCall): Promise<S3Reply> {
-  const { rules, eventBridge } = readNotificationConfiguration(await checkedDocument(call, smallBytesMax));
-  if (rules.length > 0 || eventBridge) throw new S3Error("NotImplemented", "Nobody can be told of events yet.");
-  return emptyReply(200);
 }
 
 /** A configuration that is kept as it comes, once it was read. */

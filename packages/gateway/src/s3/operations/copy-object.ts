@@ -52,6 +52,7 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
   const target = {
     ...{ drive: bucket.drive, parent: bucket.root, name: key, key, onConflict: "version" as const },
     ...{ contentType: described ? described.contentType : from.contentType, ifTag: writeCondition(call) },
+    cause: "copy" as const,
   };
   const { entry } = await options.writer
     .write(

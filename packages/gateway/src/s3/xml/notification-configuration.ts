@@ -1,21 +1,9 @@
+import type { NotificationKind, NotificationRule } from "@cairn/protocol";
 import { S3Error } from "../s3-error.ts";
 import { type ElementReader, readDocument } from "./element-reader.ts";
 import { xmlDocument } from "./xml-document.ts";
 import { configurationLimits } from "./xml-parser.ts";
 import { leaf, nest } from "./xml-text.ts";
-
-/** The kinds of target that the API knows; here each is a name for a webhook. */
-export type NotificationKind = "topic" | "queue" | "function";
-
-/** Who is told of which events of which keys. `target` is the ARN as it was sent. */
-export interface NotificationRule {
-  readonly kind: NotificationKind;
-  readonly id?: string;
-  readonly target: string;
-  readonly events: readonly string[];
-  readonly prefix?: string;
-  readonly suffix?: string;
-}
 
 /** Notifications of a bucket; `eventBridge` asks for all of them in one more place. */
 export interface NotificationConfiguration {
