@@ -19,7 +19,10 @@ export async function inParallel(count, inFlight, work) {
   await Promise.all(Array.from({ length: Math.min(inFlight, count) }, lane));
 }
 
-/** Seconds of processor time that a process has used, and its peak memory in MiB; undefined where there is no /proc. */
+/**
+ * Seconds of processor time that a process has used, its peak memory in MiB, and what it holds now, its share of pages that
+ * processes have in common counted as a share; undefined where there is no /proc.
+ */
 export function usageOf(pid) {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
@@ -27,6 +30,7 @@ export function usageOf(pid) {
     return {
       cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
       peakMiB: Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1024),
+      shareMiB: Math.round(Number(/Pss:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))[1]) / 1024),
     };
   } catch {
     return undefined;
@@ -40,7 +44,7 @@ export async function withUsage(pids, work) {
   const usage = mapValues(pids, (pid, name) => {
     const now = usageOf(pid);
     const start = before[name];
-    return now && start ? { cpuSeconds: round(now.cpuSeconds - start.cpuSeconds), peakMiB: now.peakMiB } : undefined;
+    return now && start ? { ...now, cpuSeconds: round(now.cpuSeconds - start.cpuSeconds) } : undefined;
   });
   return { result, usage };
 }

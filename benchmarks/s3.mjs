@@ -124,7 +124,7 @@ function tableOf({ machine, node, commit, at, data, bare, cairn, usage }) {
     return `| ${name} | ${rate(mine)} | ${mine.p50Ms} / ${mine.p99Ms} ms | ${beside} |`;
   });
   const memory = Object.entries(usage).filter(([name, value]) => value && name !== "client");
-  const peak = memory.reduce((sum, [, { peakMiB }]) => sum + peakMiB, 0);
+  const total = memory.reduce((sum, [, { shareMiB }]) => sum + shareMiB, 0);
   return [
     `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.platform}, Node ${node}, commit ${commit}, ${at.slice(0, 10)}; ${data}, two copies, synced.`,
     "",
@@ -132,7 +132,7 @@ function tableOf({ machine, node, commit, at, data, bare, cairn, usage }) {
     "|---|---|---|---|---|",
     ...rows,
     "",
-    `Peak memory of all server processes together: ${peak} MiB (${memory.map(([name, { peakMiB }]) => `${name} ${peakMiB}`).join(", ")}).`,
+    `Memory of all server processes together after all of this: ${total} MiB (${memory.map(([name, { shareMiB }]) => `${name} ${shareMiB}`).join(", ")}).`,
     "",
   ].join("\n");
 }

@@ -4,9 +4,6 @@ import { type LogLevel, nodeEnv } from "@cairn/env-node";
 import { asStorageError, type StorageError, toWireError, type WireError } from "@cairn/protocol";
 import closeWithGrace from "close-with-grace";
 import { LogFile } from "./log-file.ts";
-import { runGateway } from "./roles/gateway-role.ts";
-import { runMetadata } from "./roles/metadata-role.ts";
-import { runNode } from "./roles/node-role.ts";
 import type { RoleConfig, RoleReady, RunningRole } from "./roles/role-config.ts";
 
 const shutdownMs = 20_000;
@@ -46,14 +43,15 @@ export async function runRole(config: RoleConfig, options: ProcessOptions): Prom
   return running.ready;
 }
 
-function start(env: Env, config: RoleConfig): Promise<RunningRole> {
+/** Each process loads what its role needs: the parts of the others are a third of its memory. */
+async function start(env: Env, config: RoleConfig): Promise<RunningRole> {
   switch (config.role) {
     case "metadata":
-      return runMetadata(env, config);
+      return (await import("./roles/metadata-role.ts")).runMetadata(env, config);
     case "node":
-      return runNode(env, config);
+      return (await import("./roles/node-role.ts")).runNode(env, config);
     case "gateway":
-      return runGateway(env, config);
+      return (await import("./roles/gateway-role.ts")).runGateway(env, config);
   }
 }
 

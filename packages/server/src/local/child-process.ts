@@ -4,8 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Clock, Log } from "@cairn/env";
 import { fromWireError, StorageError } from "@cairn/protocol";
 import type { ProcessOptions, RoleMessage } from "../role-process.ts";
-import type { RoleConfig, RoleReady } from "../roles/role-config.ts";
-import { handedConnection } from "../roles/s3-door.ts";
+import { handedConnection, type RoleConfig, type RoleReady } from "../roles/role-config.ts";
 
 const entry = fileURLToPath(new URL("../child-main.js", import.meta.url));
 const firstPauseMs = 200;

@@ -4,7 +4,7 @@ import { places } from "../places.ts";
 import type { RoleReady } from "../roles/role-config.ts";
 import { SupervisedProcess } from "./child-process.ts";
 import type { LocalClusterOptions } from "./local-cluster.ts";
-import { nodeArguments, nodeEnvironment } from "./node-runtime.ts";
+import { allocatorEnvironment, nodeArguments } from "./node-runtime.ts";
 
 /** The metadata server, with the S3 door unless gateways answer S3. */
 export function metadataProcess(
@@ -21,6 +21,7 @@ export function metadataProcess(
   return new SupervisedProcess(env.clock, env.log, {
     name: "metadata",
     options,
+    environment: allocatorEnvironment,
     config: (last?: RoleReady) => ({
       role: "metadata",
       folder: places.metadata(data),
@@ -48,7 +49,7 @@ export function nodeProcess(
     name,
     options: { name, logFolder: places.logs(data), logLevel },
     nodeArguments,
-    environment: nodeEnvironment,
+    environment: allocatorEnvironment,
     config: (last?: RoleReady) => ({
       role: "node",
       folder,
@@ -80,6 +81,7 @@ export function gatewayProcess(
   return new SupervisedProcess(env.clock, env.log, {
     name,
     options: { name, logFolder: places.logs(data), logLevel },
+    environment: allocatorEnvironment,
     config: () => ({ role: "gateway", folder: places.gateway(data, name), at: { s3Url }, ...place }),
   });
 }

@@ -54,6 +54,9 @@ export interface GatewayRoleConfig extends LocalReads {
   readonly joinToken?: string | undefined;
 }
 
+/** What a supervisor says with a connection that it hands over to a gateway. */
+export const handedConnection = "connection";
+
 /** What a process tells when it serves. */
 export interface RoleReady {
   readonly url: string;

@@ -3,9 +3,7 @@ import type { Env } from "@cairn/env";
 import { openS3, type S3Options, type S3Server, startS3 } from "@cairn/gateway";
 import type { MetadataService } from "@cairn/protocol";
 import type { driveParts } from "./drive-parts.ts";
-
-/** What a supervisor says with a connection that it hands over. */
-export const handedConnection = "connection";
+import { handedConnection } from "./role-config.ts";
 
 /** What clients sign where nobody says otherwise. */
 export const region = "us-east-1";
