@@ -9,9 +9,11 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutBucketLifecycleConfigurationCommand,
+  PutBucketVersioningCommand,
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
+import { CairnClient } from "@cairn/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../support/processes.ts";
 import { refusal, S3Cluster } from "./s3-cluster.ts";
@@ -25,12 +27,18 @@ beforeAll(async () => {
   s3 = await S3Cluster.start();
   sdk = s3.sdk();
   await sdk.send(new CreateBucketCommand({ Bucket }));
+  await sdk.send(new CreateBucketCommand({ Bucket: "kept" }));
 });
 afterAll(() => s3[Symbol.asyncDispose]());
 
 async function setRules(...Rules: readonly LifecycleRule[]): Promise<void> {
   const LifecycleConfiguration = { Rules: [...Rules] };
   await sdk.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration }));
+}
+
+async function versionsOf(path: string): Promise<number> {
+  await using client = new CairnClient({ ...s3.cluster.profile, drive: "kept" });
+  return (await client.listVersions(path)).items.length;
 }
 
 const keys = async (): Promise<(string | undefined)[]> =>
@@ -82,9 +90,20 @@ test("an object says when it will go and by which rule, until it is gone", async
   expect((await sdk.send(new PutObjectCommand({ Bucket, Key: "kept", Body: "1" }))).Expiration).toBeUndefined();
 });
 
+test("rules for delete markers and other storage classes are refused", async () => {
+  const filter = { Status: "Enabled" as const, Filter: { Prefix: "" } };
+  expect((await refusal(setRules({ ...filter, Expiration: { ExpiredObjectDeleteMarker: true } })))[0]).toBe(
+    "NotImplemented",
+  );
+  const NoncurrentVersionTransitions = [{ NoncurrentDays: 1, StorageClass: "GLACIER" as const }];
+  expect((await refusal(setRules({ ...filter, NoncurrentVersionTransitions })))[0]).toBe("NotImplemented");
+});
+
 test("with a day of a second objects and uploads go by themselves, and the jobs tell of it", async () => {
   await sdk.send(new PutObjectCommand({ Bucket, Key: "tmp/tagged", Body: "1", Tagging: "stay=yes" }));
   await sdk.send(new CreateMultipartUploadCommand({ Bucket, Key: "tmp/parts" }));
+  await sdk.send(new PutBucketVersioningCommand({ Bucket: "kept", VersioningConfiguration: { Status: "Enabled" } }));
+  for (const Body of ["1", "2", "3"]) await sdk.send(new PutObjectCommand({ Bucket: "kept", Key: "a", Body }));
   await setRules(
     { ID: "no tag", Status: "Enabled", Filter: { Tag: { Key: "stay", Value: "no" } }, Expiration: { Days: 1 } },
     { ID: "a", Status: "Enabled", Filter: { Prefix: "tmp/a" }, Expiration: { Days: 2 } },
@@ -93,12 +112,16 @@ test("with a day of a second objects and uploads go by themselves, and the jobs 
       AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
     },
   );
+  const NoncurrentVersionExpiration = { NoncurrentDays: 1, NewerNoncurrentVersions: 1 };
+  const Rules = [{ ID: "old", Status: "Enabled" as const, Filter: { Prefix: "" }, NoncurrentVersionExpiration }];
+  await sdk.send(new PutBucketLifecycleConfigurationCommand({ Bucket: "kept", LifecycleConfiguration: { Rules } }));
   await s3.client.operations.changeSettings({ "lifecycle.day": 1000 });
   await until("the object expires", async () => !(await keys()).includes("tmp/a"));
   await until("the upload is given up", async () => {
     return ((await sdk.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? []).length === 0;
   });
   expect(await keys()).toEqual(["kept", "tmp/tagged"]);
+  await until("the oldest version goes", async () => (await versionsOf("/a")) === 2);
   await until("the jobs tell of both", async () => {
     const { items } = await s3.client.operations.jobs();
     const told = items.filter(({ kind, subject }) => kind === "lifecycle" && subject === Bucket);

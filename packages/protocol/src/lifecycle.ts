@@ -78,6 +78,19 @@ function expiryAt({ expiration }: LifecycleRule, createdAt: number, dayMs: numbe
   return "dateMs" in expiration ? expiration.dateMs : undefined;
 }
 
+/** Whether a version goes that is current no more: `since` then, and `newer` others that are not current either are newer. */
+export function isNoncurrentExpired(
+  rules: readonly LifecycleRule[],
+  version: LifecycleObject & { readonly since: number; readonly newer: number },
+  { now, dayMs }: { readonly now: number; readonly dayMs: number },
+): boolean {
+  return rules.some((rule) => {
+    if (!rule.enabled || rule.noncurrentExpiration === undefined) return false;
+    const { days, newerVersions = 0 } = rule.noncurrentExpiration;
+    return version.newer >= newerVersions && daysAfter(version.since, days, dayMs) <= now && isFor(rule, version);
+  });
+}
+
 /** When an upload that was begun then is given up; undefined: never. */
 export function uploadExpiryOf(
   rules: readonly LifecycleRule[],

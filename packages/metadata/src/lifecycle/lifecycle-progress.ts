@@ -3,15 +3,18 @@ import { bytesOfId, type DriveId } from "@cairn/protocol";
 import type { Transaction } from "../sql/transaction.ts";
 import type { Place } from "./lifecycle-world.ts";
 
+/** A walk over current versions, then over those that are not current any more, then over unfinished uploads. */
+export type LifecyclePhase = "objects" | "versions" | "uploads";
+
 /** How far the walk over a bucket is. It goes on there after a restart. */
 export interface LifecycleProgress {
   /** The day that it is for: days since 1970, of the length that they had. */
   readonly day: number;
-  readonly phase: "objects" | "uploads" | "done";
+  readonly phase: LifecyclePhase | "done";
   /** Where the phase goes on; absent: from the beginning. */
   readonly after?: Place | undefined;
-  readonly expired: number;
-  readonly aborted: number;
+  /** What went in each phase. */
+  readonly removed: Readonly<Record<LifecyclePhase, number>>;
 }
 
 /** Beside what object APIs keep with the bucket, and gone with it. New rules take it away: their walk begins anew. */

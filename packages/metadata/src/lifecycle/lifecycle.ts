@@ -6,12 +6,16 @@ import { beginProgress, keepProgress, type LifecycleProgress, readProgress } fro
 import { type LifecycleWorld, type RulesNow, rulesOf } from "./lifecycle-world.ts";
 import { expireObjects } from "./object-expiry.ts";
 import { expireUploads } from "./upload-expiry.ts";
+import { expireVersions } from "./version-expiry.ts";
 
 /** Pages of one round, and what is removed in one before it ends. */
 const pagesPerRound = 20;
 const removedPerRound = 2000;
 /** Wait between two steps, so that users' changes come between. */
 const pauseMs = 5;
+
+const steps = { objects: expireObjects, versions: expireVersions, uploads: expireUploads };
+const following = { objects: "versions", versions: "uploads", uploads: "done" } as const;
 
 /** How far the walk over a bucket is, for people. */
 export interface LifecycleRound {
@@ -67,21 +71,22 @@ export class Lifecycle {
   async #walk(drive: DriveId, signal: AbortSignal): Promise<LifecycleRound> {
     const { store, core } = this.#world;
     let progress = await this.#progress(drive);
-    const removedBefore = progress.expired + progress.aborted;
+    const removedBefore = totalOf(progress);
     for (let page = 0; page < pagesPerRound && progress.phase !== "done" && !signal.aborted; page++) {
       const rules = await store.database.read((sql) => rulesOf(sql, drive));
       progress = await this.#step(drive, progress, {
         ...{ rules, now: this.#time.now(), dayMs: core.settings.get("lifecycle.day") },
       });
-      if (progress.expired + progress.aborted - removedBefore >= removedPerRound) break;
+      if (totalOf(progress) - removedBefore >= removedPerRound) break;
       if (progress.phase !== "done") await store.clock.sleep(pauseMs, signal);
     }
     const kept = await store.queue.submit((tx) => keepProgress(tx, drive, progress));
-    const { expired, aborted } = progress;
-    const went = `${expired} objects expired, ${aborted} uploads given up`;
-    if (!kept) return { removed: expired + aborted, message: `${went}; the rules have changed`, done: false };
+    const { objects, versions, uploads } = progress.removed;
+    const went = `${objects} objects expired, ${versions} older versions dropped, ${uploads} uploads given up`;
+    const removed = totalOf(progress);
+    if (!kept) return { removed, message: `${went}; the rules have changed`, done: false };
     const at = progress.after === undefined ? "" : `; at ${progress.after.key.slice(0, 100)}`;
-    return { removed: expired + aborted, message: went + at, done: progress.phase === "done" };
+    return { removed, message: went + at, done: progress.phase === "done" };
   }
 
   /** That of the walk that is under way, or of a new one. */
@@ -93,24 +98,29 @@ export class Lifecycle {
       await store.drives.byId(tx.sql, drive);
       const known = await readProgress(tx.sql, drive);
       if (known && (known.phase !== "done" || known.day === day)) return known;
-      const fresh: LifecycleProgress = { day, phase: "objects", expired: 0, aborted: 0 };
+      const fresh: LifecycleProgress = { day, phase: "objects", removed: { objects: 0, versions: 0, uploads: 0 } };
       await beginProgress(tx, drive, fresh);
       return fresh;
     });
   }
 
   async #step(drive: DriveId, progress: LifecycleProgress, rules: RulesNow): Promise<LifecycleProgress> {
-    const request = { ...rules, after: progress.after };
-    if (progress.phase === "objects") {
-      const { removed, next } = await expireObjects(this.#world, drive, request);
-      const phase = next === undefined ? "uploads" : "objects";
-      return { ...progress, phase, after: next, expired: progress.expired + removed };
-    }
-    const { removed, next } = await expireUploads(this.#world, drive, request);
-    return { ...progress, phase: next ? "uploads" : "done", after: next, aborted: progress.aborted + removed };
+    const { phase, after } = progress;
+    if (phase === "done") return progress;
+    const { removed, next } = await steps[phase](this.#world, drive, { ...rules, after });
+    return {
+      ...progress,
+      phase: next === undefined ? following[phase] : phase,
+      after: next,
+      removed: { ...progress.removed, [phase]: progress.removed[phase] + removed },
+    };
   }
 
   #today(): number {
     return Math.floor(this.#time.now() / this.#world.core.settings.get("lifecycle.day"));
   }
+}
+
+function totalOf({ removed: { objects, versions, uploads } }: LifecycleProgress): number {
+  return objects + versions + uploads;
 }

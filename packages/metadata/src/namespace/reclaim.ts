@@ -93,6 +93,21 @@ export class Reclaimer {
     }
   }
 
+  /** Drops one version of a file that is not its current one; false when there is no such version. */
+  async olderVersion(file: EntryRow, id: Uint8Array): Promise<boolean> {
+    const version = await this.#tx.get<VersionRow>(
+      `SELECT ${versionColumns} FROM version WHERE id = ? AND entry = ? AND state = 0 AND id <> ?`,
+      id,
+      file.id,
+      file.current_version,
+    );
+    if (!version) return false;
+    const { scope } = await this.#drives.byBytes(this.#tx.sql, file.drive);
+    if (this.#left <= 0) await this.#keepCursor(version, 0);
+    else await this.#version(version, scope);
+    return true;
+  }
+
   /** Deletes a detached entry and what hangs below, as far as the budget goes. */
   async detached(row: EntryRow): Promise<void> {
     const { scope } = await this.#drives.byBytes(this.#tx.sql, row.drive);
