@@ -76,7 +76,7 @@ describe("buckets", () => {
 
 describe("objects", () => {
   test.each([0, 1, 4096, 300_000, 5 * MiB + 17])(
-    "of %i bytes come back as they went, with the MD5 as ETag",
+    "S1 S16 of %i bytes come back as they went, with the MD5 as ETag",
     async (length) => {
       const body = seededBytes(`object ${length}`, length);
       const put = await sdk.send(new PutObjectCommand({ Bucket, Key: `size/${length}`, Body: body }));
@@ -88,7 +88,7 @@ describe("objects", () => {
     },
   );
 
-  test("are streamed with a trailer", async () => {
+  test("S2 are streamed with a trailer", async () => {
     const body = seededBytes("stream", 3 * MiB);
     const pieces = Array.from({ length: 48 }, (_, index) => body.subarray(index * 65_536, (index + 1) * 65_536));
     await sdk.send(
@@ -97,14 +97,17 @@ describe("objects", () => {
     expect((await bytesOf("streamed")).equals(body)).toBe(true);
   });
 
-  test.each(["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const)("keep their %s", async (ChecksumAlgorithm) => {
-    const Key = `sums/${ChecksumAlgorithm}`;
-    const put = await sdk.send(new PutObjectCommand({ Bucket, Key, Body: "checked", ChecksumAlgorithm }));
-    const head = await sdk.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: "ENABLED" }));
-    const name = `Checksum${ChecksumAlgorithm}` as const;
-    expect(head[name]).toBeDefined();
-    expect(head[name]).toBe(put[name]);
-  });
+  test.each(["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const)(
+    "S6 keep their %s",
+    async (ChecksumAlgorithm) => {
+      const Key = `sums/${ChecksumAlgorithm}`;
+      const put = await sdk.send(new PutObjectCommand({ Bucket, Key, Body: "checked", ChecksumAlgorithm }));
+      const head = await sdk.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: "ENABLED" }));
+      const name = `Checksum${ChecksumAlgorithm}` as const;
+      expect(head[name]).toBeDefined();
+      expect(head[name]).toBe(put[name]);
+    },
+  );
 
   test("keep their headers, metadata and tags", async () => {
     const described = {
@@ -147,14 +150,14 @@ describe("objects", () => {
     "%2F",
     "日本/語.txt",
     "a=b&c?d#e",
-  ])("may have the key %j", async (Key) => {
+  ])("S11 may have the key %j", async (Key) => {
     await sdk.send(new PutObjectCommand({ Bucket, Key, Body: Key }));
     expect((await bytesOf(Key)).toString()).toBe(Key);
     const { Contents } = await sdk.send(new ListObjectsV2Command({ Bucket, Prefix: Key, MaxKeys: 1 }));
     expect(Contents?.[0]?.Key).toBe(Key);
   });
 
-  test("are read in ranges", async () => {
+  test("S17 are read in ranges", async () => {
     const body = seededBytes("range", 2 * MiB + 5);
     await sdk.send(new PutObjectCommand({ Bucket, Key: "range", Body: body }));
     for (const [range, from, to] of [
@@ -170,7 +173,7 @@ describe("objects", () => {
     ).toEqual(["InvalidRange", 416]);
   });
 
-  test("are read and written on conditions", async () => {
+  test("S10 are read and written on conditions", async () => {
     const Key = "condition";
     const { ETag } = await sdk.send(new PutObjectCommand({ Bucket, Key, Body: "1", IfNoneMatch: "*" }));
     expect(await refusal(sdk.send(new PutObjectCommand({ Bucket, Key, Body: "2", IfNoneMatch: "*" })))).toEqual([
@@ -209,7 +212,7 @@ describe("objects", () => {
     ]);
   });
 
-  test("are copied, with new metadata if asked", async () => {
+  test("S33 are copied, with new metadata if asked", async () => {
     const body = seededBytes("copy", 3 * MiB);
     await sdk.send(new PutObjectCommand({ Bucket, Key: "source ä", Body: body, Metadata: { from: "source" } }));
     const CopySource = `${Bucket}/${encodeURIComponent("source ä")}`;
@@ -232,7 +235,7 @@ describe("objects", () => {
     expect((await bytesOf("copied")).equals(body)).toBe(true);
   });
 
-  test("tell their attributes", async () => {
+  test("S1 tell their attributes", async () => {
     await sdk.send(new PutObjectCommand({ Bucket, Key: "attributes", Body: "12345" }));
     const found = await sdk.send(
       new GetObjectAttributesCommand({
@@ -259,7 +262,7 @@ describe("objects", () => {
 });
 
 describe("lists", () => {
-  test("go page by page in byte order, with prefixes", async () => {
+  test("S13 go page by page in byte order, with prefixes", async () => {
     const Bucket = "lists";
     await sdk.send(new CreateBucketCommand({ Bucket }));
     const keys = ["a", "a/1", "a/2", "a-b", "b/c/d", "b/e", "ä", "𝒳", "z"];

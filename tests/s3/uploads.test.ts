@@ -5,6 +5,7 @@ import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
+  GetObjectAttributesCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
@@ -36,7 +37,7 @@ async function bytesOf(key: string, range?: string): Promise<Buffer> {
 }
 
 describe("uploads in parts", () => {
-  test("become an object with an ETag of its parts, also when a part is sent again", async () => {
+  test("S16 S22 become an object with an ETag of its parts, also when a part is sent again", async () => {
     const Key = "parts";
     const content = (index: number, length: number): Uint8Array => seededBytes(`part ${index}`, length);
     const [one, two, three] = [content(0, 5 * MiB), content(1, 6 * MiB), content(2, 1000)] as const;
@@ -79,7 +80,7 @@ describe("uploads in parts", () => {
     expect((await sdk.send(new HeadObjectCommand({ Bucket, Key }))).Metadata).toEqual({ in: "parts" });
   });
 
-  test("by lib-storage, from a stream of unknown length", async () => {
+  test("S35 by lib-storage, from a stream of unknown length", async () => {
     const body = seededBytes("lib-storage", 17 * MiB + 3);
     const pieces = Array.from({ length: 18 }, (_, index) => body.subarray(index * MiB, (index + 1) * MiB));
     await new Upload({
@@ -89,6 +90,42 @@ describe("uploads in parts", () => {
     }).done();
     expect((await bytesOf("lib")).equals(body)).toBe(true);
   });
+
+  test.each([
+    ["CRC32", "FULL_OBJECT"],
+    ["CRC32C", "FULL_OBJECT"],
+    ["CRC64NVME", "FULL_OBJECT"],
+    ["CRC32", "COMPOSITE"],
+    ["CRC32C", "COMPOSITE"],
+    ["SHA1", "COMPOSITE"],
+    ["SHA256", "COMPOSITE"],
+  ] as const)(
+    "S1 S6 have a %s of the type %s, told by all who tell checksums",
+    async (ChecksumAlgorithm, ChecksumType) => {
+      const Key = `sums/${ChecksumAlgorithm} ${ChecksumType}`;
+      const bodies = [seededBytes("sums 1", 5 * MiB), seededBytes("sums 2", 1000)];
+      const { UploadId } = await sdk.send(
+        new CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm, ChecksumType }),
+      );
+      const name = `Checksum${ChecksumAlgorithm}` as const;
+      const parts = [];
+      for (const [index, Body] of bodies.entries()) {
+        const part = { Bucket, Key, UploadId, PartNumber: index + 1, Body: Buffer.from(Body), ChecksumAlgorithm };
+        const { ETag, [name]: sum } = await sdk.send(new UploadPartCommand(part));
+        parts.push({ PartNumber: index + 1, ETag, [name]: sum });
+      }
+      const MultipartUpload = { Parts: parts };
+      const made = await sdk.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload }));
+      const head = await sdk.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: "ENABLED" }));
+      const told = await sdk.send(new GetObjectAttributesCommand({ Bucket, Key, ObjectAttributes: ["Checksum"] }));
+      expect(made[name]).toBeDefined();
+      expect([head[name], told.Checksum?.[name], made.ChecksumType]).toEqual([made[name], made[name], ChecksumType]);
+      expect(made[name]?.endsWith("-2")).toBe(ChecksumType === "COMPOSITE");
+      if (ChecksumType === "COMPOSITE") return;
+      const single = { Bucket, Key: "sums/whole", Body: Buffer.concat(bodies), ChecksumAlgorithm };
+      expect((await sdk.send(new PutObjectCommand(single)))[name]).toBe(made[name]);
+    },
+  );
 
   test("are copied into, and refused when something is missing", async () => {
     const Key = "assembled";

@@ -59,8 +59,9 @@ function keyOf(text: string): string | undefined {
 /** `photos` for `photos.s3.example.org:7071` where `s3.example.org` is a domain. */
 function bucketOfHost(host: string, domains: readonly string[]): string | undefined {
   const name = host.replace(/:\d+$/, "").replace(/\.$/, "").toLowerCase();
+  if (domains.includes(name)) return undefined;
   for (const domain of domains) {
-    if (name.endsWith(`.${domain}`) && name !== domain) return name.slice(0, -domain.length - 1);
+    if (name.endsWith(`.${domain}`)) return name.slice(0, -domain.length - 1);
   }
   return undefined;
 }

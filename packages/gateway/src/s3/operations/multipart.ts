@@ -13,6 +13,7 @@ import { compositeChecksum, multipartEtag } from "../checksum/composite-checksum
 import { combineCrcs } from "../checksum/crc-combine.ts";
 import { ObjectBody } from "../object-body.ts";
 import { describedObject } from "../object-headers.ts";
+import { type PatientAnswer, patientReply } from "../patient-reply.ts";
 import { type BucketCall, header, type ObjectCall, queryNumber } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
@@ -96,8 +97,12 @@ export async function copyPart(call: ObjectCall): Promise<S3Reply> {
 
 /** CompleteMultipartUpload. Completing again gets the first answer: the change is named by the upload. */
 export async function completeUpload(call: ObjectCall): Promise<S3Reply> {
-  const { bucket, key, options, request } = call;
   const chosen = readCompleteUpload(await call.body.whole(completeUploadLimits.bytesMax));
+  return await patientReply(call, complete(call, chosen));
+}
+
+async function complete(call: ObjectCall, chosen: readonly CompletedPart[]): Promise<PatientAnswer> {
+  const { bucket, key, options, request } = call;
   const id = uploadIdOf(call);
   const commit = id.replace(/^up_/, "cm_") as CommitId;
   const found = await partsOf(call, id);
@@ -113,10 +118,9 @@ export async function completeUpload(call: ObjectCall): Promise<S3Reply> {
   const location = `http://${request.headers["host"] ?? ""}/${bucket.name}/${key}`;
   const told = { location, bucket: bucket.name, key, etag: entry.tag ?? attributes.tag };
   const sums = checksum ? { checksums: { [checksum.algorithm]: checksum.value }, checksumType: checksum.type } : {};
-  return xmlReply(xmlDeclaration + writeCompletedUpload({ ...told, ...sums }), {
-    ...versionHeader(bucket, entry.version),
-    ...(await call.expirations.header(bucket, { ...entry, key, tags: attributes.tags })),
-  });
+  const expiration = await call.expirations.header(bucket, { ...entry, key, tags: attributes.tags });
+  const headers = { ...versionHeader(bucket, entry.version), ...expiration };
+  return { root: writeCompletedUpload({ ...told, ...sums }), headers };
 }
 
 /** AbortMultipartUpload. */

@@ -64,6 +64,13 @@ export const authForms: readonly AuthForm[] = [
   { name: "presigned", from: "query", make: (signer, wanted) => plain(presign(signer, wanted), wanted) },
 ];
 
+/** Throws for a name that is none. */
+export function formOf(name: string): AuthForm {
+  const form = authForms.find((it) => it.name === name);
+  if (!form) throw new Error(`there is no form ${name}`);
+  return form;
+}
+
 /** What may be wrong with a body of each form. */
 export const bodyFaults: readonly BodyFault[] = [
   {

@@ -3,7 +3,9 @@ import { connect } from "node:net";
 import type { AccessKey, NewAccessKey } from "@cairn/protocol";
 import { TestGateway } from "../../testing/test-gateway.ts";
 import type { Signed, Signer } from "../auth/testing/sign.ts";
+import type { S3Options } from "../s3-options.ts";
 import { type S3Server, startS3 } from "../s3-server.ts";
+import { type AuthForm, formOf } from "./auth-forms.ts";
 
 const host = "127.0.0.1";
 const region = "us-east-1";
@@ -13,6 +15,7 @@ export interface S3Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  readonly bytes: Buffer;
   readonly code: string | undefined;
 }
 
@@ -22,26 +25,41 @@ export interface Holder {
   readonly secretAccessKey: string;
 }
 
+/** What is asked for besides method and path. */
+export interface Asked {
+  /** As it is sent, without the question mark. */
+  readonly query?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  /** Absent: the header, with the body signed. */
+  readonly form?: AuthForm;
+  /** Absent: one who may do everything. */
+  readonly as?: Holder;
+}
+
 export type Sent = Pick<Signed, "method" | "target" | "headers">;
 
 /** A real S3 door over real metadata and real nodes; only the nodes' disks are in memory. */
 export class TestS3 implements AsyncDisposable {
   readonly gateway: TestGateway;
   readonly door: S3Server;
+  /** A key with all rights. */
+  readonly owner: Holder;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
-  private constructor(gateway: TestGateway, door: S3Server) {
+  private constructor(gateway: TestGateway, { door, owner }: { readonly door: S3Server; readonly owner: Holder }) {
     this.gateway = gateway;
     this.door = door;
+    this.owner = owner;
   }
 
-  /** `clock`: in place of the real one, for the door alone. */
-  static async start({ clock }: { readonly clock?: TestGateway["env"]["clock"] } = {}): Promise<TestS3> {
+  /** `change`: what is another for this door. */
+  static async start(change: (options: S3Options) => Partial<S3Options> = () => ({})): Promise<TestS3> {
     const gateway = await TestGateway.start();
     const { env, metadata, drive } = gateway;
-    const own = { ...env, clock: clock ?? env.clock };
-    const options = { ...drive, env: own, metadata, region, domains: ["s3.test"] };
-    return new TestS3(gateway, await startS3(options, { host, port: 0 }));
+    const options = { ...drive, env, metadata, region, domains: ["s3.test"] };
+    const door = await startS3({ ...options, ...change(options) }, { host, port: 0 });
+    return new TestS3(gateway, { door, owner: await newKey(gateway) });
   }
 
   /** What a client signs as host. */
@@ -51,15 +69,21 @@ export class TestS3 implements AsyncDisposable {
 
   /** A key, with all rights if not said otherwise. */
   async key(request: Partial<NewAccessKey> = {}): Promise<Holder & { readonly key: AccessKey }> {
-    const all = { name: "test", scopes: ["read", "write"] as const, ...request };
-    const { key, secret } = await this.gateway.metadata.createAccessKey(all);
-    return { key, accessKeyId: key.id, secretAccessKey: secret };
+    return await newKey(this.gateway, request);
   }
 
   /** Signs for here and now, `minutes` later. */
   signer({ accessKeyId, secretAccessKey }: Holder, minutes = 0): Signer {
     const at = new Date(Date.now() + minutes * 60_000).toISOString();
     return { accessKeyId, secretAccessKey, region, timestamp: `${at.slice(0, 19).replaceAll(/[-:]/g, "")}Z` };
+  }
+
+  /** Signs a request as it must be and sends it. `path` is percent-encoded. */
+  async ask(method: string, path: string, asked: Asked = {}): Promise<S3Answer> {
+    const { form = formOf("header, signed body"), as = this.owner, query, headers } = asked;
+    const wanted = { method, path, headers: { host: this.host, ...headers }, body: Buffer.from(asked.body ?? "") };
+    const ready = form.make(this.signer(as), query === undefined ? wanted : { ...wanted, query });
+    return await this.send(ready.signed, ready.body);
   }
 
   /** Sends a request as it is. */
@@ -72,9 +96,10 @@ export class TestS3 implements AsyncDisposable {
         incoming.on("data", (part: Buffer) => parts.push(part));
         incoming.on("error", reject);
         incoming.on("end", () => {
-          const text = Buffer.concat(parts).toString();
+          const bytes = Buffer.concat(parts);
+          const text = bytes.toString();
           const code = /<Error><Code>([^<]+)/.exec(text)?.[1];
-          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, code });
+          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, bytes, code });
         });
       });
       outgoing.on("error", reject);
@@ -103,6 +128,15 @@ export class TestS3 implements AsyncDisposable {
     await this.door[Symbol.asyncDispose]();
     await this.gateway[Symbol.asyncDispose]();
   }
+}
+
+async function newKey(
+  gateway: TestGateway,
+  request: Partial<NewAccessKey> = {},
+): Promise<Holder & { readonly key: AccessKey }> {
+  const all = { name: "test", scopes: ["read", "write"] as const, ...request };
+  const { key, secret } = await gateway.metadata.createAccessKey(all);
+  return { key, accessKeyId: key.id, secretAccessKey: secret };
 }
 
 /** The request as text, to be sent byte by byte. */

@@ -59,13 +59,13 @@ const refusals: readonly (readonly [string, Uint8Array])[] = [
   ["a text after the root", utf8("<a/>x")],
 ];
 
-test.each(refusals)("%s is MalformedXML", (_, bytes) => {
+test.each(refusals)("A51 A52 %s is MalformedXML", (_, bytes) => {
   expect(() => parseXml(bytes)).toThrow(
     expect.objectContaining({ name: "S3Error", code: "MalformedXML", status: 400 }),
   );
 });
 
-test("each limit holds at the limit and refuses one more", () => {
+test("A52 each limit holds at the limit and refuses one more", () => {
   const nested = (depth: number) => utf8("<a>".repeat(depth) + "</a>".repeat(depth));
   const siblings = (count: number) => utf8(`<r>${"<a/>".repeat(count - 1)}</r>`);
   const sized = (bytes: number) => utf8("<a></a>".padEnd(bytes));
@@ -103,7 +103,7 @@ const floods: readonly (readonly [string, string])[] = [
   ["open comments", `<a>${"<!--".repeat(400_000)}`],
 ];
 
-test.each(floods)("a flood of %s is refused in less time than a good document takes", (_, text) => {
+test.each(floods)("A51 a flood of %s is refused in less time than a good document takes", (_, text) => {
   const flood = utf8(text).subarray(0, xmlLimits.bytesMax);
   const good = utf8(`<r>${"<a>text of this &amp; that</a>".repeat(39_000)}</r>`);
   parseXml(good);
@@ -112,7 +112,7 @@ test.each(floods)("a flood of %s is refused in less time than a good document ta
   expect(floodMs).toBeLessThan(goodMs * 1.5 + 2);
 });
 
-test("100 MB are refused by their length alone", () => {
+test("A52 100 MB are refused by their length alone", () => {
   const bytes = new Uint8Array(100_000_000).fill(0x20);
   expect(fastest(() => expect(() => parseXml(bytes)).toThrow(S3Error))).toBeLessThan(10);
 });
