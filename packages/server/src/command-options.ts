@@ -11,6 +11,8 @@ export interface CommandOptions {
   readonly port: number | undefined;
   /** Of the S3 door; 0: any free one. */
   readonly s3Port: number;
+  /** Hosts below which the first name is a bucket. */
+  readonly s3Domains: readonly string[];
   readonly nodes: number;
   readonly copies: number;
   /** Processes that answer S3; 0: the metadata server does so itself. */
@@ -71,6 +73,7 @@ export function parseCommandOptions(
       ...{ min: 0, max: 65_535 },
       otherwise: text("port", "CAIRN_PORT") === undefined ? defaultS3Port : 0,
     }),
+    s3Domains: (values["s3-domain"] ?? environment["CAIRN_S3_DOMAIN"]?.split(",") ?? []).map(domain),
     nodes,
     copies,
     gateways: number("gateways", "CAIRN_GATEWAYS", { min: 0, max: gatewaysMax, otherwise: 0 }),
@@ -98,6 +101,7 @@ function parse(argv: readonly string[]) {
         host: one,
         port: one,
         "s3-port": one,
+        "s3-domain": { type: "string", multiple: true },
         nodes: one,
         copies: one,
         gateways: one,
@@ -115,6 +119,12 @@ function parse(argv: readonly string[]) {
   } catch (cause) {
     throw new StorageError("invalid", "read options", cause instanceof Error ? cause.message : String(cause));
   }
+}
+
+function domain(text: string): string {
+  const name = text.trim().toLowerCase();
+  if (/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(name) && !name.includes("..")) return name;
+  throw new StorageError("invalid", "read options", `--s3-domain is the name of a host, not '${text.slice(0, 60)}'`);
 }
 
 function integer(

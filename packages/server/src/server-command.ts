@@ -32,12 +32,12 @@ export async function serverCommand(argv: readonly string[]): Promise<number> {
 }
 
 async function roleConfig(role: string | undefined, options: CommandOptions, data: string): Promise<RoleConfig> {
-  const { host, port = defaultPort, s3Port, copies, join: joinToken } = options;
+  const { host, port = defaultPort, s3Port, s3Domains, copies, join: joinToken } = options;
   switch (role) {
     case "metadata": {
       const owner = { token: (await readClientProfile(data))?.token };
       const { settings } = options;
-      const place = { folder: places.metadata(data), host, port, s3: { port: s3Port }, localDisks: [] };
+      const place = { folder: places.metadata(data), host, port, s3: { port: s3Port }, localDisks: [], s3Domains };
       return { role, ...place, copies, owner, wantJoinToken: false, settings };
     }
     case "node": {
@@ -61,7 +61,7 @@ async function roleConfig(role: string | undefined, options: CommandOptions, dat
     case "gateway": {
       const folder = join(data, "gateway");
       const at = { host, port, s3Port };
-      return { role, name: role, folder, at, metadataUrl: metadataUrl(options), joinToken, localDisks: [] };
+      return { role, name: role, folder, at, metadataUrl: metadataUrl(options), joinToken, localDisks: [], s3Domains };
     }
     default:
       throw new StorageError("invalid", "start server", `there is no role '${role ?? ""}'`, {

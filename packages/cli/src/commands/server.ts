@@ -2,7 +2,14 @@ import type { Command } from "commander";
 import type { Act, CommandContext } from "../command-context.ts";
 import { addExamples } from "../examples.ts";
 import { countValue, portValue } from "../option-values.ts";
-import { addNetworkOptions, addSettingOptions, collected, type ServerOptions, serverArguments } from "./start.ts";
+import {
+  addNetworkOptions,
+  addS3Options,
+  addSettingOptions,
+  collected,
+  type ServerOptions,
+  serverArguments,
+} from "./start.ts";
 
 export function addServerCommand(program: Command, act: Act): void {
   const server = program.command("server").description("Run one part of a cluster that spans several machines.");
@@ -11,6 +18,7 @@ export function addServerCommand(program: Command, act: Act): void {
     .command("metadata")
     .description("The metadata server, with a gateway in the same process.")
     .option("--copies <count>", "copies of every chunk (default: 2)", countValue);
+  addS3Options(metadata);
   addSettingOptions(metadata);
   addExamples(metadata, [
     ["cairn server metadata --data /srv/cairn --host 192.0.2.1 --allow-network", "reachable for other machines"],
@@ -34,6 +42,7 @@ export function addServerCommand(program: Command, act: Act): void {
     .description("One more gateway.")
     .option("--metadata <url>", "URL of the metadata server")
     .option("--join <token>", "join token, at the first start (or CAIRN_JOIN_TOKEN)");
+  addS3Options(gateway);
   addExamples(gateway, [["cairn server gateway --metadata http://192.0.2.1:7070 --join TOKEN", "on any machine"]]);
   for (const role of [metadata, node, gateway]) {
     role.option("--port <port>", "port to listen on (0: any free one)", portValue);

@@ -9,6 +9,7 @@ export interface ServerOptions {
   readonly host?: string;
   readonly port?: number;
   readonly s3Port?: number;
+  readonly s3Domain?: readonly string[];
   readonly nodes?: number;
   readonly copies?: number;
   readonly gateways?: number;
@@ -28,7 +29,6 @@ export function addStartCommand(program: Command, act: Act): void {
     .command("start")
     .description("Bring up a whole cluster on this machine, until Ctrl-C.")
     .option("--port <port>", "port of REST (default: 7070; 0: any free one)", portValue)
-    .option("--s3-port <port>", "port of S3 (default: 7071; 0: any free one, as with a --port of your own)", portValue)
     .option("--nodes <count>", "storage nodes (default: 3)", countValue)
     .option("--copies <count>", "copies of every chunk (default: 2)", countValue)
     .option(
@@ -36,6 +36,7 @@ export function addStartCommand(program: Command, act: Act): void {
       "processes that answer S3 on its one port (default: the metadata server does)",
       countValue,
     );
+  addS3Options(command);
   addSettingOptions(command);
   addNetworkOptions(command);
   addExamples(command, [
@@ -50,6 +51,17 @@ export function addStartCommand(program: Command, act: Act): void {
     context.leaveSignals();
     return startCommand(serverArguments(options));
   });
+}
+
+/** Where S3 is answered. */
+export function addS3Options(command: Command): void {
+  command
+    .option("--s3-port <port>", "port of S3 (default: 7071; 0: any free one, as with a --port of your own)", portValue)
+    .option(
+      "--s3-domain <host>",
+      "host below which S3 buckets are names, on both ports; as often as needed",
+      collected,
+    );
 }
 
 /** Thresholds of a metadata server; they stay until they are changed. */
@@ -94,6 +106,7 @@ export function serverArguments(options: ServerOptions): readonly string[] {
     ["log-level", options.logLevel],
     ["repair-delay", options.repairDelay],
     ...(options.disk ?? []).map((disk) => ["disk", disk] as const),
+    ...(options.s3Domain ?? []).map((name) => ["s3-domain", name] as const),
     ...(options.set ?? []).map((word) => ["set", word] as const),
   ];
   // One word each, so that a value that begins with a dash is not taken for an option.

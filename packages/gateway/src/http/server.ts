@@ -6,6 +6,7 @@ import swagger from "@fastify/swagger";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { GatewayOptions } from "../gateway-options.ts";
 import { watchPace } from "./body-pace.ts";
+import { divert } from "./divert.ts";
 import { awaitContinue, sendContinue } from "./expect-continue.ts";
 import { problemOf, problemSchema } from "./problem.ts";
 import { RequestRefusal } from "./request-refusal.ts";
@@ -36,6 +37,7 @@ export async function createServer(options: GatewayOptions): Promise<FastifyInst
   });
   app.server.maxConnections = limits.connectionsMax;
   awaitContinue(app.server);
+  if (options.s3Door) divert(app.server, options.s3Door);
   acceptOnlyJson(app);
   app.setValidatorCompiler(compileValidator);
   checkRequests(app, options);

@@ -56,9 +56,20 @@ function keyOf(text: string): string | undefined {
   return text;
 }
 
+/** True for the host of one of the domains, or of a bucket below one. */
+export function isBelow(host: string | undefined, domains: readonly string[]): boolean {
+  const name = nameOfHost(host ?? "");
+  return domains.some((domain) => name === domain || name.endsWith(`.${domain}`));
+}
+
+/** Without the port and the root's dot. */
+function nameOfHost(host: string): string {
+  return host.replace(/:\d+$/, "").replace(/\.$/, "").toLowerCase();
+}
+
 /** `photos` for `photos.s3.example.org:7071` where `s3.example.org` is a domain. */
 function bucketOfHost(host: string, domains: readonly string[]): string | undefined {
-  const name = host.replace(/:\d+$/, "").replace(/\.$/, "").toLowerCase();
+  const name = nameOfHost(host);
   if (domains.includes(name)) return undefined;
   for (const domain of domains) {
     if (name.endsWith(`.${domain}`)) return name.slice(0, -domain.length - 1);

@@ -8,6 +8,7 @@ import { S3Error } from "./s3-error.ts";
 import { S3Handler } from "./s3-handler.ts";
 import type { S3Options } from "./s3-options.ts";
 import type { S3Reply } from "./s3-reply.ts";
+import { isBelow } from "./s3-request.ts";
 import { writeError } from "./xml/error-document.ts";
 
 /** How long requests under way may still take when the door closes. */
@@ -22,6 +23,10 @@ const takeNothingMs = 120_000;
 export interface S3Door extends AsyncDisposable {
   /** Serves a connection that somebody else has accepted. */
   accept(connection: Socket): void;
+  /** True for a request whose Host is one of the S3 domains, or a bucket below one. */
+  takes(request: IncomingMessage): boolean;
+  /** Answers a request that came to another server. Never throws. */
+  serve(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
 /** A door with a port of its own. */
@@ -73,6 +78,8 @@ function makeServer(options: S3Options): { readonly server: Server; readonly doo
   server.maxConnections = limits.connectionsMax;
   const connections = new Connections(server);
   const door: S3Door = {
+    takes: ({ headers: { host } }) => isBelow(host, options.domains),
+    serve: (request, response) => requests.serve(request, response),
     accept: (connection) => {
       // The server counts those only that it has accepted itself.
       if (requests.stopping || connections.count >= limits.connectionsMax) connection.destroy();

@@ -9,7 +9,7 @@ import { allocatorEnvironment, nodeArguments } from "./node-runtime.ts";
 /** The metadata server, with the S3 door unless gateways answer S3. */
 export function metadataProcess(
   env: Env,
-  { data, host, port, s3Port, copies, logLevel, settings }: LocalClusterOptions,
+  { data, host, port, s3Port, s3Domains, copies, logLevel, settings }: LocalClusterOptions,
   wants: {
     ownerToken: string | undefined;
     wantJoinToken: boolean;
@@ -30,6 +30,7 @@ export function metadataProcess(
       s3: wants.s3Url !== undefined ? { url: wants.s3Url } : { port: last?.s3?.port ?? s3Port },
       copies,
       localDisks: wants.localDisks,
+      s3Domains,
       // A restart in the middle of a run has nobody to hand tokens to, and thresholds may have been changed since.
       owner: last === undefined ? { token: wants.ownerToken } : undefined,
       wantJoinToken: last === undefined && wants.wantJoinToken,
@@ -65,7 +66,7 @@ export function nodeProcess(
 /** One of the processes that answer S3 on one port. */
 export function gatewayProcess(
   env: Env,
-  { data, logLevel }: LocalClusterOptions,
+  { data, s3Domains, logLevel }: LocalClusterOptions,
   {
     s3Url,
     ...place
@@ -82,7 +83,7 @@ export function gatewayProcess(
     name,
     options: { name, logFolder: places.logs(data), logLevel },
     environment: allocatorEnvironment,
-    config: () => ({ role: "gateway", folder: places.gateway(data, name), at: { s3Url }, ...place }),
+    config: () => ({ role: "gateway", folder: places.gateway(data, name), at: { s3Url }, s3Domains, ...place }),
   });
 }
 

@@ -18,6 +18,7 @@ export interface LocalClusterOptions {
   readonly host: string;
   readonly port: number;
   readonly s3Port: number;
+  readonly s3Domains: readonly string[];
   readonly nodes: number;
   readonly copies: number;
   /** Processes that answer S3 in place of the metadata server. */

@@ -9,7 +9,7 @@ import { version } from "../version.ts";
 import { driveParts } from "./drive-parts.ts";
 import { dataPathMount } from "./metadata-mounts.ts";
 import type { GatewayRoleConfig, RoleReady, RunningRole } from "./role-config.ts";
-import { openHandedDoor, openS3Door } from "./s3-door.ts";
+import { openDoorByHost, openHandedDoor, openS3Door } from "./s3-door.ts";
 
 /** A gateway of its own, on any machine that reaches the metadata server. */
 export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<RunningRole> {
@@ -22,15 +22,17 @@ export async function runGateway(env: Env, config: GatewayRoleConfig): Promise<R
   const parts = driveParts(env, metadata, config.localDisks);
   undo.use(parts.writer);
   const { at, name } = config;
+  const doorParts = { ...parts, env, metadata, domains: config.s3Domains };
   if ("s3Url" in at) {
-    undo.use(openHandedDoor(env, metadata, parts));
+    undo.use(openHandedDoor(doorParts));
     return running(undo, { name, url: at.s3Url, s3: { url: at.s3Url } });
   }
   const { host, port, s3Port } = at;
-  const s3 = undo.use(await openS3Door(env, metadata, { ...parts, host, port: s3Port }));
+  const s3 = undo.use(await openS3Door(doorParts, { host, port: s3Port }));
   const rest = undo.use(
     await startGateway({
       ...{ env, metadata, operations, ...parts, version, s3 },
+      s3Door: undo.use(openDoorByHost(doorParts)),
       mounts: [dataPathMount(metadata, env.log)],
       listen: { host, port },
       openMetrics: isLoopback(host),

@@ -13,7 +13,7 @@ import { version } from "../version.ts";
 import { driveParts } from "./drive-parts.ts";
 import { clusterMounts, dataPathMount } from "./metadata-mounts.ts";
 import type { MetadataRoleConfig, RunningRole } from "./role-config.ts";
-import { openS3Door, region } from "./s3-door.ts";
+import { openDoorByHost, openS3Door, region } from "./s3-door.ts";
 
 const databaseFile = "metadata.sqlite";
 const keysFile = "keys.json";
@@ -44,10 +44,11 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
   if (config.settings && Object.keys(config.settings).length > 0) await operations.changeSettings(config.settings);
   const parts = driveParts(env, metadata, config.localDisks);
   undo.use(parts.writer);
+  const doorParts = { ...parts, env, metadata, domains: config.s3Domains };
   const s3 =
     "url" in config.s3
       ? { url: config.s3.url, region }
-      : undo.use(await openS3Door(env, metadata, { ...parts, host: config.host, port: config.s3.port }));
+      : undo.use(await openS3Door(doorParts, { host: config.host, port: config.s3.port }));
   const gateway = undo.use(
     await startGateway({
       env,
@@ -59,6 +60,7 @@ export async function runMetadata(env: Env, config: MetadataRoleConfig): Promise
       version,
       openMetrics: isLoopback(config.host),
       s3,
+      s3Door: undo.use(openDoorByHost(doorParts)),
     }),
   );
   const accessToken = config.owner && (await newOwnerToken(opened, config.owner.token));

@@ -7,12 +7,14 @@ interface ListenConfig {
   readonly port: number;
 }
 
-interface LocalReads {
+interface DoorConfig {
   /** Folders of disks of storage nodes on this machine, from which chunks are read without the way through the node. */
   readonly localDisks: readonly string[];
+  /** Hosts below which the first name is a bucket. */
+  readonly s3Domains: readonly string[];
 }
 
-export interface MetadataRoleConfig extends ListenConfig, LocalReads {
+export interface MetadataRoleConfig extends ListenConfig, DoorConfig {
   readonly role: "metadata";
   /** The S3 door: its port (0: any free one), or its URL where other processes answer it. */
   readonly s3: { readonly port: number } | { readonly url: string };
@@ -42,7 +44,7 @@ export interface NodeRoleConfig extends ListenConfig {
   readonly advertisedHost?: string | undefined;
 }
 
-export interface GatewayRoleConfig extends LocalReads {
+export interface GatewayRoleConfig extends DoorConfig {
   readonly role: "gateway";
   /** Where REST and S3 listen (ports 0: any free one), or the URL whose connections the supervisor hands over, S3 only. */
   readonly at: (ListenConfig & { readonly s3Port: number }) | { readonly s3Url: string };
