@@ -265,6 +265,27 @@ const guards = [
     by: "  if (held.size >= 0) return;",
     tests: `${metadata}/lease`,
   },
+  {
+    name: "lifecycle rules are held against an object in the transaction that removes it",
+    file: `${metadata}/lifecycle/object-expiry.ts`,
+    cut: "of await dueOf(tx.sql, batch, current)",
+    by: "of batch",
+    tests: `${metadata}/lifecycle/lifecycle.test.ts`,
+  },
+  {
+    name: "a lifecycle rule removes the version that it was held against, and no newer one",
+    file: `${metadata}/lifecycle/object-expiry.ts`,
+    cut: "if (!file?.current_version || compareBytes(file.current_version, bytesOfId(version)) !== 0) continue;",
+    by: "if (!file) continue;",
+    tests: `${metadata}/lifecycle/lifecycle.test.ts`,
+  },
+  {
+    name: "an event stays until its post was answered",
+    file: `${metadata}/notification/deliveries.ts`,
+    cut: "      if (refused !== undefined) {",
+    by: "      if (refused !== undefined && rows.length === 0) {",
+    tests: `${metadata}/notification/notification.test.ts`,
+  },
 ];
 
 prepareTools();

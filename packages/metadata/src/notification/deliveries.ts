@@ -20,7 +20,7 @@ interface DeliveryWorld {
 const recordsAtOnce = 64;
 const lookMs = 500;
 const timeoutMs = 10_000;
-const replyBytesMax = 1024 * 1024;
+const replyBytesMax = 64 * 1024;
 const firstWaitMs = 1000;
 const lastWaitMs = 300_000;
 /** What could not be posted for so long is given up. */

@@ -31,6 +31,7 @@ test("A wildcard stands for any characters, and its two sides do not overlap", (
   expect(found("https://example.com")).toBe(false);
   expect(found("http://a.example.com")).toBe(false);
   expect(found("https://a.example.com.evil.org")).toBe(false);
+  expect(found("null")).toBe(false);
   expect(matchingRule([rule({ allowedOrigins: ["aba*aba"] })], get("aba"))).toBeUndefined();
 });
 
