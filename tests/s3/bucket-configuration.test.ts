@@ -98,7 +98,7 @@ describe("CORS", () => {
     expect((await call("OPTIONS", `/${Bucket}`, { "access-control-request-method": "GET" })).status).toBe(400);
   });
 
-  test("answers and refusals carry what the page may see", async () => {
+  test("A44: answers and refusals carry what the page may see", async () => {
     const refused = await call("GET", `/${Bucket}/page`, { origin });
     expect(refused.status).toBe(403);
     expect(refused.headers.get("access-control-allow-origin")).toBe(origin);

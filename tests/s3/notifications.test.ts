@@ -48,7 +48,7 @@ const configure = (configuration: NotificationConfiguration) =>
   sdk.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration: configuration }));
 const created: Event[] = ["s3:ObjectCreated:*"];
 
-test("only webhooks that an operator has added can be told, and only of what is told", async () => {
+test("A66: only webhooks that an operator has added can be told, and only of what is told", async () => {
   for (const QueueArn of ["arn:cairn:webhook:::index", "http://169.254.169.254/", "arn:aws:sqs:us-east-1:1:q"]) {
     expect(await refusal(configure({ QueueConfigurations: [{ QueueArn, Events: created }] }))).toEqual([
       ...["InvalidArgument", 400],

@@ -29,7 +29,7 @@ function made() {
   return { clock, kept, bucket, documents: new BucketDocuments(clock, kept) };
 }
 
-test("A document is asked for once a second, and its absence too", async () => {
+test("a document is asked for once a second, and its absence too", async () => {
   const { clock, kept, bucket, documents } = made();
   for (let i = 0; i < 5; i++) expect(await documents.read(bucket, colour)).toBeUndefined();
   expect(kept.asked).toBe(1);
@@ -39,7 +39,7 @@ test("A document is asked for once a second, and its absence too", async () => {
   expect(kept.asked).toBe(2);
 });
 
-test("A change of one's own is seen at once", async () => {
+test("a change of one's own is seen at once", async () => {
   const { bucket, documents } = made();
   await documents.read(bucket, colour);
   await documents.keep(bucket, colour, { is: "blue" });
@@ -48,7 +48,7 @@ test("A change of one's own is seen at once", async () => {
   expect(await documents.read(bucket, colour)).toBeUndefined();
 });
 
-test("A failure is told and not remembered", async () => {
+test("a failure is told and not remembered", async () => {
   const { kept, bucket, documents } = made();
   kept.failing = true;
   await expect(documents.read(bucket, colour)).rejects.toThrow("away");
@@ -56,7 +56,7 @@ test("A failure is told and not remembered", async () => {
   expect(await documents.read(bucket, colour)).toBeUndefined();
 });
 
-test("Large documents of many buckets are not all remembered", async () => {
+test("large documents of many buckets are not all remembered", async () => {
   const { kept, documents } = made();
   const buckets = Array.from({ length: 20 }, (_, index) => ({ drive: `d_${index}` }) as unknown as Bucket);
   for (const { drive } of buckets) kept.documents.set(`${drive} colour`, JSON.stringify({ is: "x".repeat(2 ** 20) }));

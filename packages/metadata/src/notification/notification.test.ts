@@ -1,5 +1,7 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { IncomingReply, Network, OutgoingRequest } from "@cairn/env";
-import { NodeHasher } from "@cairn/env-node";
+import { NodeHasher, NodeNetwork } from "@cairn/env-node";
 import {
   type BucketNotification,
   type DriveId,
@@ -244,6 +246,45 @@ describe("a webhook that does not take events", () => {
     const [dropped] = (await metadata.cluster.core.events.after(0, { limit: 100 })).slice(-1);
     expect([dropped?.kind, dropped?.severity]).toEqual(["webhook.dropped", "error"]);
   });
+});
+
+test("A67: redirects are not followed, and of an answer without end little is read", async () => {
+  const [asked, ended]: [string[], string[]] = [[], []];
+  let taken = 0;
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    response.on("close", () => ended.push(request.url ?? ""));
+    if (request.url === "/away") return void response.writeHead(302, { location: "/inside" }).end();
+    response.writeHead(200);
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(65_536))) taken += 65_536;
+    };
+    response.on("drain", more);
+    more();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await using network = new NodeNetwork();
+  const { store, cluster } = metadata;
+  const posting = new Deliveries({ store, core: cluster.core, env: { network } });
+  await setRules(rule({}));
+  await put("a");
+  for (const path of ["/away", "/endless"]) {
+    await objects.putWebhook({
+      name: "index",
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`,
+    });
+    while (!ended.includes(path)) {
+      await cluster.clock.advance(1000);
+      await posting.look();
+      await new Promise(setImmediate);
+    }
+  }
+  await posting[Symbol.asyncDispose]();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  expect(new Set(asked)).toEqual(new Set(["/away", "/endless"]));
+  expect(taken).toBeLessThan(64 * 1024 * 1024);
+  expect(await waiting()).toBe(1);
 });
 
 test("after a restart what was not posted is posted, many events in several posts", async () => {

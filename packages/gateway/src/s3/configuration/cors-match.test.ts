@@ -8,7 +8,7 @@ const rule = (given: Partial<CorsRule>): CorsRule => ({
 });
 const get = (origin: string, headers: readonly string[] = []) => ({ origin, method: "GET", headers });
 
-test("The first rule that allows origin, method and all headers decides", () => {
+test("the first rule that allows origin, method and all headers decides", () => {
   const rules = [
     rule({ id: "put", allowedMethods: ["PUT"], allowedHeaders: ["content-type", "X-Amz-*"] }),
     rule({ id: "get" }),
@@ -23,7 +23,7 @@ test("The first rule that allows origin, method and all headers decides", () => 
   expect(find({ ...get("https://app.example"), method: "PATCH" })).toBeUndefined();
 });
 
-test("A wildcard stands for any characters, and its two sides do not overlap", () => {
+test("A44: a wildcard stands for any characters, and its two sides do not overlap", () => {
   const rules = [rule({ allowedOrigins: ["https://*.example.com"] })];
   const found = (origin: string) => matchingRule(rules, get(origin)) !== undefined;
   expect(found("https://a.b.example.com")).toBe(true);
@@ -35,7 +35,7 @@ test("A wildcard stands for any characters, and its two sides do not overlap", (
   expect(matchingRule([rule({ allowedOrigins: ["aba*aba"] })], get("aba"))).toBeUndefined();
 });
 
-test("Credentials go with an origin that is named, never with all", () => {
+test("A44: credentials go with an origin that is named, never with all", () => {
   const request = { ...get("https://app.example", ["X-Amz-Date"]) };
   expect(corsHeaders(rule({ exposeHeaders: ["ETag", "x-amz-version-id"], maxAgeSeconds: 600 }), request)).toEqual({
     "access-control-allow-origin": "https://app.example",

@@ -177,7 +177,7 @@ describe("tags", () => {
   });
 });
 
-test("CORS rules that S3 does not take are refused", () => {
+test("A54: CORS rules that S3 does not take are refused, such as those with two wildcards", () => {
   const read = (content: string) => readCorsConfiguration(utf8(`<CORSConfiguration>${content}</CORSConfiguration>`));
   const rule = (content: string) => `<CORSRule>${content}</CORSRule>`;
   const origin = "<AllowedOrigin>https://*.example.com</AllowedOrigin>";
