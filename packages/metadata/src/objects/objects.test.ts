@@ -43,7 +43,7 @@ const chunksInUse = async (): Promise<number> => {
 
 describe("without versioning", () => {
   beforeEach(async () => {
-    await objects.setVersioning(metadata.drive.id, "off");
+    await metadata.setVersioning("off");
   });
 
   test("overwriting gives the old content back at once, and removing the new one with the folders on its way", async () => {
