@@ -226,6 +226,10 @@ export class MetadataServer implements MetadataService {
   setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
     return this.#parts.objects.setObjectTags(drive, key, tags);
   }
+
+  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null): Promise<void> {
+    return this.#parts.objects.setObjectAcl(drive, key, acl);
+  }
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return this.#parts.objects.listObjects(drive, request);
   }

@@ -1,23 +1,24 @@
-import type {
-  AccessKey,
-  Bucket,
-  CommitId,
-  CommitResult,
-  DriveId,
-  NewAccessKey,
-  ObjectListRequest,
-  ObjectPage,
-  ObjectParts,
-  ObjectRemoval,
-  ObjectService,
-  ObjectUploads,
-  ObjectUploadsRequest,
-  Outcome,
-  RemovedObject,
-  UploadId,
-  Versioning,
-  Webhook,
-  WholeObject,
+import {
+  type AccessKey,
+  type Bucket,
+  type CommitId,
+  type CommitResult,
+  type DriveId,
+  type NewAccessKey,
+  type ObjectListRequest,
+  type ObjectPage,
+  type ObjectParts,
+  type ObjectRemoval,
+  type ObjectService,
+  type ObjectUploads,
+  type ObjectUploadsRequest,
+  type Outcome,
+  type RemovedObject,
+  StorageError,
+  type UploadId,
+  type Versioning,
+  type Webhook,
+  type WholeObject,
 } from "@cairn/protocol";
 import { Webhooks } from "../notification/webhooks.ts";
 import type { Store } from "../sql/store.ts";
@@ -26,9 +27,9 @@ import type { ChosenPart } from "../upload/upload-completion.ts";
 import type { Uploads } from "../upload/uploads.ts";
 import type { AccessKeys } from "./access-keys.ts";
 import { Buckets } from "./buckets.ts";
+import { changeAttributes } from "./changed-attributes.ts";
 import { listObjects } from "./object-listing.ts";
 import { removeObjects } from "./object-removal.ts";
-import { setObjectTags } from "./object-tags.ts";
 import { listObjectUploads } from "./object-uploads.ts";
 
 /** Drives as buckets, files as objects. */
@@ -75,7 +76,12 @@ export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
     return this.#webhooks.remove(name);
   }
   setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
-    return setObjectTags(this.#store, { drive, key }, tags);
+    return changeAttributes(this.#store, { drive, key }, { tags });
+  }
+
+  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null): Promise<void> {
+    if (acl !== null && acl !== "public-read") throw new StorageError("invalid", "set list", String(acl).slice(0, 40));
+    return changeAttributes(this.#store, { drive, key }, { acl: acl ?? undefined });
   }
   async listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return await listObjects(this.#store, drive, request);

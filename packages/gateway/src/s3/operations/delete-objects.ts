@@ -30,12 +30,20 @@ export async function deleteObject(call: ObjectCall): Promise<S3Reply> {
 export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
   requireChecksum(call.request.headers);
   const { quiet, objects } = readDeleteRequest(await checkedDocument(call, documentBytesMax));
-  const plain = objects.filter(({ versionId }) => versionId === undefined);
+  const refused: DeleteFailure[] = [];
+  const plain: DeleteTarget[] = [];
+  for (const object of objects) {
+    if (object.versionId !== undefined) continue;
+    const wanted = { right: "write", action: "s3:DeleteObject", key: object.key } as const;
+    if (await call.rights.grantOf(call.bucket, wanted)) plain.push(object);
+    else refused.push(failureOf(object.key, new S3Error("AccessDenied")));
+  }
   const outcomes = await remove(call, plain.map(removalOf));
   const deleted: DeletedObject[] = [];
   const failures: DeleteFailure[] = objects
     .filter(({ versionId }) => versionId !== undefined)
-    .map(({ key, versionId }) => failureOf(key, versionNotThere(), versionId));
+    .map(({ key, versionId }) => failureOf(key, versionNotThere(), versionId))
+    .concat(refused);
   for (const [index, { key }] of plain.entries()) {
     const outcome = outcomes[index];
     if (outcome?.ok) deleted.push({ key, ...(outcome.value.trashed ? { deleteMarker: true } : {}) });
