@@ -16,6 +16,7 @@ import type {
   EntryAddress,
   EntryId,
   FileVersion,
+  FoundVersion,
   GroupId,
   GroupView,
   KnownChunk,
@@ -31,6 +32,8 @@ import type {
   ObjectRemoval,
   ObjectUploads,
   ObjectUploadsRequest,
+  ObjectVersionPage,
+  ObjectVersionsRequest,
   Outcome,
   Page,
   PageRequest,
@@ -223,12 +226,19 @@ export class MetadataServer implements MetadataService {
   async lifecycleDayMs(): Promise<number> {
     return this.#parts.core.settings.get("lifecycle.day");
   }
-  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
-    return this.#parts.objects.setObjectTags(drive, key, tags);
+  setObjectTags(
+    drive: DriveId,
+    key: string,
+    tags: Readonly<Record<string, string>>,
+    version?: VersionId,
+  ): Promise<void> {
+    return this.#parts.objects.setObjectTags(drive, key, tags, version);
   }
-
-  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null): Promise<void> {
-    return this.#parts.objects.setObjectAcl(drive, key, acl);
+  listObjectVersions(drive: DriveId, request: ObjectVersionsRequest): Promise<ObjectVersionPage> {
+    return this.#parts.objects.listObjectVersions(drive, request);
+  }
+  findObjectVersion(drive: DriveId, key: string, version?: VersionId | "null"): Promise<FoundVersion | undefined> {
+    return this.#parts.objects.findObjectVersion(drive, key, version);
   }
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return this.#parts.objects.listObjects(drive, request);

@@ -113,6 +113,8 @@ export interface ReadPlan {
   readonly entry: Entry;
   /** Of a version that came through an object API. */
   readonly attributes?: ObjectAttributes | undefined;
+  /** The version was written by an object API while the bucket kept no versions. */
+  readonly unversioned?: boolean | undefined;
   readonly page: ManifestPage;
   readonly groups: readonly GroupView[];
 }

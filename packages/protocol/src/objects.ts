@@ -24,10 +24,8 @@ export interface ObjectAttributes {
   readonly checksum?: ObjectChecksum | undefined;
   /** Bytes of each part, in order, of an object that came in parts. */
   readonly parts?: readonly number[] | undefined;
-  /** May be changed later, as `acl` may, unlike all else. */
+  /** May be changed later, unlike all else. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
-  /** Everybody may read it; absent: whoever may read the drive. */
-  readonly acl?: "public-read" | undefined;
 }
 
 /**
@@ -39,8 +37,11 @@ export function objectTag({ tag, etag, chunks }: Pick<Entry, "tag" | "etag" | "c
   return `${(etag ?? "").replace(/^sha256-/, "").slice(0, 32)}-${Math.max(chunks, 1)}`;
 }
 
-/** Whether overwriting and removing through an object API keep what was there. */
-export type Versioning = "off" | "enabled";
+/**
+ * Whether overwriting and removing through an object API keep what was there. suspended: what was kept stays, and what comes
+ * now replaces what came while nothing was kept.
+ */
+export type Versioning = "off" | "enabled" | "suspended";
 
 /** A drive as object APIs see it. */
 export interface Bucket {
@@ -78,6 +79,40 @@ export interface ObjectPage {
   readonly next: string | undefined;
 }
 
+/** A version of an object in a listing, or what marks it as deleted: a file that lies in the trash since. */
+export interface ListedVersion {
+  readonly key: string;
+  /** Of a marker: that of the file in the trash. */
+  readonly version: VersionId;
+  readonly marker: boolean;
+  /** It was written while the bucket kept no versions: S3 calls it `null`. */
+  readonly unversioned: boolean;
+  /** The newest of its key. */
+  readonly latest: boolean;
+  readonly size: number;
+  readonly modifiedAt: number;
+  readonly tag: string;
+}
+
+export interface ObjectVersionsRequest extends ObjectListRequest {
+  /** Go on with what is older than this version of the key `after`; absent: behind that key. */
+  readonly afterVersion?: VersionId | undefined;
+}
+
+export interface ObjectVersionPage {
+  /** In the order of their keys' bytes, the newest of a key first. */
+  readonly versions: readonly ListedVersion[];
+  readonly prefixes: readonly string[];
+  /** The last that this page tells; undefined after the last page. */
+  readonly next: { readonly after: string; readonly afterVersion: VersionId | undefined } | undefined;
+}
+
+/** What a version id of an object stands for. */
+export interface FoundVersion {
+  readonly version: VersionId;
+  readonly marker: boolean;
+}
+
 /** A part of an object that is being put together. */
 export interface ObjectPart {
   /** 1 … 10,000. */
@@ -110,6 +145,8 @@ export interface RemovedObject {
   readonly removed: boolean;
   /** It can be restored from the trash. */
   readonly trashed: boolean;
+  /** The delete marker that was made, or the one that was removed. */
+  readonly marker?: VersionId | undefined;
 }
 
 /** An access key with which object APIs sign requests; its secret is shown once. */
@@ -144,10 +181,21 @@ export interface ObjectService {
   removeWebhook(name: string): Promise<void>;
   /** What counts as a day in lifecycle rules. */
   lifecycleDayMs(): Promise<number>;
-  /** Throws not-found. */
-  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
-  /** Who may read the current version; `acl` null: whoever may read the drive. Throws not-found. */
-  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null): Promise<void>;
+  /** `version` absent: of the current one. Throws not-found. */
+  setObjectTags(
+    drive: DriveId,
+    key: string,
+    tags: Readonly<Record<string, string>>,
+    version?: VersionId | undefined,
+  ): Promise<void>;
+  /** One page of the versions of a drive's objects, with those of objects in the trash. */
+  listObjectVersions(drive: DriveId, request: ObjectVersionsRequest): Promise<ObjectVersionPage>;
+  /** `null`: the one that was written while nothing was kept. Absent: the newest, be it a marker. Undefined: no such thing. */
+  findObjectVersion(
+    drive: DriveId,
+    key: string,
+    version?: VersionId | "null" | undefined,
+  ): Promise<FoundVersion | undefined>;
   /** One page of a drive's objects in the order of their keys' UTF-8 bytes. */
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage>;
   /** At most objectsPerRemovalMax keys, each with its own outcome. One that is not there is removed already. */
@@ -189,6 +237,8 @@ export interface ObjectRemoval {
   readonly key: string;
   /** The tag that the object must have. */
   readonly ifTag?: string | undefined;
+  /** Only this version, or marker, and for good. `null`: the one that was written while nothing was kept. */
+  readonly version?: VersionId | "null" | undefined;
 }
 
 export interface ObjectParts {

@@ -27,6 +27,8 @@ export interface OpenFile {
   readonly entry: Entry;
   /** Of a version that came through an object API. */
   readonly attributes: ObjectAttributes | undefined;
+  /** The version was written by an object API while the bucket kept no versions. */
+  readonly unversioned: boolean;
   /** Bytes [offset, offset + length) of the file, as `bytes` will give them. */
   readonly offset: number;
   readonly length: number;
@@ -54,10 +56,10 @@ export class DriveReader {
   async open(address: EntryAddress, request: ReadRequest = {}): Promise<OpenFile> {
     const { offset = 0, signal, onProgress } = request;
     const plan = await this.#plan(address, request);
-    const { entry, attributes } = plan;
+    const { entry, attributes, unversioned = false } = plan;
     const length = Math.min(request.length ?? entry.size, entry.size - offset);
     const bytes = new FileRead(this.#path, { plan, offset, length, signal, onProgress });
-    return { entry, attributes, offset, length, bytes };
+    return { entry, attributes, unversioned, offset, length, bytes };
   }
 
   /** Reads every chunk of a file on every one of its copies and tells each copy's state, in order of the file. */

@@ -1,6 +1,5 @@
 /** Errors of the S3 API: HTTP status and message of each code (S3 API reference, "List of error codes"). */
 const errors = {
-  AccessControlListNotSupported: [400, "The bucket does not allow lists: everything is its owner's."],
   AccessDenied: [403, "Access Denied."],
   AccessForbidden: [403, "The CORS rules of the bucket do not allow this."],
   AuthorizationHeaderMalformed: [400, "The authorization header is malformed."],
@@ -19,7 +18,6 @@ const errors = {
   InternalError: [500, "The server met an error; try again."],
   InvalidAccessKeyId: [403, "The access key does not exist."],
   InvalidArgument: [400, "An argument is not valid."],
-  InvalidBucketAclWithObjectOwnership: [400, "A bucket whose lists do not count cannot have a public one."],
   InvalidBucketName: [400, "The bucket name is not valid."],
   InvalidBucketState: [409, "The state of the bucket does not allow this."],
   InvalidChunkSizeError: [403, "A chunk of the body has a size that is not allowed."],
@@ -83,10 +81,18 @@ export class S3Error extends Error {
   readonly code: S3ErrorCode;
   readonly status: number;
   readonly details: S3ErrorDetails;
+  /** Of the answer, besides those of every refusal. */
+  readonly headers: Readonly<Record<string, string>>;
 
   /** `message` absent: that of the code. */
-  constructor(code: S3ErrorCode, message?: string, details: S3ErrorDetails = {}, options: ErrorOptions = {}) {
+  constructor(
+    code: S3ErrorCode,
+    message?: string,
+    details: S3ErrorDetails = {},
+    { headers = {}, ...options }: ErrorOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
     super(message ?? errors[code][1], options);
+    this.headers = headers;
     this.name = "S3Error";
     this.code = code;
     this.status = errors[code][0];

@@ -1,4 +1,3 @@
-import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from "./operations/access-control-lists.ts";
 import {
   createBucket,
   deleteBucket,
@@ -17,16 +16,11 @@ import {
   putBucketEncryption,
 } from "./operations/bucket-configuration.ts";
 import { getBucketNotification, putBucketNotification } from "./operations/bucket-notification.ts";
-import {
-  deleteBucketPolicy,
-  getBucketPolicy,
-  getBucketPolicyStatus,
-  putBucketPolicy,
-} from "./operations/bucket-policy.ts";
 import { copyObject } from "./operations/copy-object.ts";
 import { deleteObject, deleteObjects } from "./operations/delete-objects.ts";
 import { getObject } from "./operations/get-object.ts";
 import { listObjectsV1, listObjectsV2 } from "./operations/list-objects.ts";
+import { listObjectVersions } from "./operations/list-versions.ts";
 import {
   abortUpload,
   completeUpload,
@@ -40,9 +34,12 @@ import {
   absent,
   deleteBucketTagging,
   deleteObjectTagging,
+  getBucketAcl,
   getBucketTagging,
+  getObjectAcl,
   getObjectAttributes,
   getObjectTagging,
+  putAcl,
   putBucketTagging,
   putObjectTagging,
 } from "./operations/object-facts.ts";
@@ -80,6 +77,7 @@ const bucketRoutes: Routes = {
   DELETE: bucketRoute("DeleteBucket", "write", deleteBucket),
   GET: bucketRoute("ListObjects", "read", listObjectsV1),
   "GET list-type": bucketRoute("ListObjectsV2", "read", listObjectsV2),
+  "GET versions": bucketRoute("ListObjectVersions", "read", listObjectVersions),
   "GET location": bucketRoute("GetBucketLocation", "read", getBucketLocation),
   "GET versioning": bucketRoute("GetBucketVersioning", "read", getBucketVersioning),
   "PUT versioning": bucketRoute("PutBucketVersioning", "write", putBucketVersioning),
@@ -89,11 +87,8 @@ const bucketRoutes: Routes = {
   "PUT tagging": bucketRoute("PutBucketTagging", "write", putBucketTagging),
   "DELETE tagging": bucketRoute("DeleteBucketTagging", "write", deleteBucketTagging),
   "GET acl": bucketRoute("GetBucketAcl", "read", getBucketAcl),
-  "PUT acl": bucketRoute("PutBucketAcl", "write", putBucketAcl),
-  "GET policy": bucketRoute("GetBucketPolicy", "read", getBucketPolicy),
-  "PUT policy": bucketRoute("PutBucketPolicy", "write", putBucketPolicy),
-  "DELETE policy": bucketRoute("DeleteBucketPolicy", "write", deleteBucketPolicy),
-  "GET policyStatus": bucketRoute("GetBucketPolicyStatus", "read", getBucketPolicyStatus),
+  "PUT acl": bucketRoute("PutBucketAcl", "write", putAcl),
+  "GET policy": bucketRoute("GetBucketPolicy", "read", absent("NoSuchBucketPolicy")),
   "GET cors": bucketRoute("GetBucketCors", "read", bucketCors.get),
   "PUT cors": bucketRoute("PutBucketCors", "write", bucketCors.put),
   "DELETE cors": bucketRoute("DeleteBucketCors", "write", bucketCors.remove),
@@ -129,7 +124,7 @@ const objectRoutes: Routes = {
   "PUT tagging": objectRoute("PutObjectTagging", "write", putObjectTagging),
   "DELETE tagging": objectRoute("DeleteObjectTagging", "write", deleteObjectTagging),
   "GET acl": objectRoute("GetObjectAcl", "read", getObjectAcl),
-  "PUT acl": objectRoute("PutObjectAcl", "write", putObjectAcl),
+  "PUT acl": objectRoute("PutObjectAcl", "write", putAcl),
   "POST uploads": objectRoute("CreateMultipartUpload", "write", createUpload),
   "PUT uploadId": objectRoute("UploadPart", "write", uploadPart),
   "PUT uploadId copy": objectRoute("UploadPartCopy", "write", copyPart),

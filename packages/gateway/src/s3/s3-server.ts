@@ -198,6 +198,7 @@ function errorReply(error: S3Error, request: IncomingMessage, id: string): S3Rep
     status: error.status,
     headers: {
       "content-type": "application/xml",
+      ...error.headers,
       ...(error.status === 503 ? { "retry-after": 1 } : {}),
       ...(error.details["Region"] === undefined ? {} : { "x-amz-bucket-region": error.details["Region"] }),
     },

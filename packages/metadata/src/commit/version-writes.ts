@@ -31,10 +31,7 @@ export async function writeVersion(
 ): Promise<CommitResult> {
   const entry =
     plan.does === "create" ? await createFile(tx, tree, plan, content) : await addVersion(tx, plan, content);
-  const keepsOld = content.target.key === undefined || plan.folder.drive.versioning === "enabled";
-  if (plan.does === "add-version" && !keepsOld) {
-    await new Reclaimer(tx, drives, reclaimBudget).olderVersions(plan.file, content.version);
-  }
+  if (plan.does === "add-version") await dropReplaced(tx, drives, plan, content);
   tx.addUsage(plan.folder.drive.scope, {
     bytes: content.size,
     versions: 1,
@@ -49,6 +46,19 @@ export async function writeVersion(
   });
   await noteCreated(tx, plan.folder.drive, entry, content);
   return { entry, changed: true };
+}
+
+/** What an object API overwrites goes, unless the bucket keeps versions; suspended, only what was written meanwhile. */
+async function dropReplaced(
+  tx: Transaction,
+  drives: DriveTable,
+  { folder, file }: Extract<TargetPlan, { does: "add-version" }>,
+  { target, version }: NewContent,
+): Promise<void> {
+  const { versioning } = folder.drive;
+  if (target.key === undefined || versioning === "enabled") return;
+  const reclaimer = new Reclaimer(tx, drives, reclaimBudget);
+  await reclaimer.olderVersions(file, version, { unversionedOnly: versioning === "suspended" });
 }
 
 const causes = { copy: "ObjectCreated:Copy", post: "ObjectCreated:Post" } as const;
@@ -87,12 +97,17 @@ async function createFile(
     original_path: null,
   };
   await insertEntry(tx, row);
-  await insertVersion(tx, row.id, 1, content);
+  await insertVersion(tx, { entry: row.id, sequence: 1, drive: folder.drive }, content);
   return childEntry(row, folder);
 }
 
-/** Folders on the way of an object's key; they go with the last that is in them. */
-async function makeFolders(tx: Transaction, tree: Tree, deepest: Folder, missing: readonly string[]): Promise<Folder> {
+/** Makes the folders on the way of an object's key; they go with the last that is in them. */
+export async function makeFolders(
+  tx: Transaction,
+  tree: Tree,
+  deepest: Folder,
+  missing: readonly string[],
+): Promise<Folder> {
   let folder = deepest;
   for (const name of missing) {
     const id = tx.newEntryId();
@@ -115,7 +130,7 @@ async function addVersion(
     "SELECT MAX(sequence) AS last FROM version WHERE entry = ?",
     file.id,
   );
-  await insertVersion(tx, file.id, (last?.last ?? 0) + 1, content);
+  await insertVersion(tx, { entry: file.id, sequence: (last?.last ?? 0) + 1, drive: folder.drive }, content);
   const row: EntryRow = { ...file, ...contentColumns(content, tx.now) };
   await tx.run(
     `UPDATE entry SET current_version = ?, size = ?, chunks = ?, etag = ?, tag = ?, content_type = ?, modified_at = ?
@@ -147,10 +162,15 @@ function contentColumns(
   };
 }
 
-async function insertVersion(tx: Transaction, entry: Uint8Array, sequence: number, content: NewContent): Promise<void> {
+async function insertVersion(
+  tx: Transaction,
+  { entry, sequence, drive }: { readonly entry: Uint8Array; readonly sequence: number; readonly drive: DriveRecord },
+  content: NewContent,
+): Promise<void> {
+  const unversioned = content.target.key !== undefined && drive.versioning !== "enabled";
   await tx.run(
-    `INSERT INTO version (id, entry, sequence, state, size, chunks, etag, created_at, content_type, modified_at, meta, manifest)
-     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO version (id, entry, sequence, state, size, chunks, etag, created_at, content_type, modified_at, meta, manifest,
+     unversioned) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     content.version,
     entry,
     sequence,
@@ -162,5 +182,6 @@ async function insertVersion(tx: Transaction, entry: Uint8Array, sequence: numbe
     content.target.modifiedAt ?? tx.now,
     content.target.attributes ? JSON.stringify(content.target.attributes) : null,
     content.manifest,
+    unversioned ? 1 : 0,
   );
 }

@@ -24,7 +24,7 @@ beforeEach(async () => {
   objects = new Objects(metadata.store, { uploads: metadata.uploads, keys: new AccessKeys(world) });
   lifecycle = new Lifecycle({ store: metadata.store, core: metadata.cluster.core });
   drive = metadata.drive.id;
-  await metadata.setVersioning("off");
+  await objects.setVersioning(drive, "off");
 });
 
 const rule = (given: Partial<LifecycleRule>): LifecycleRule => ({ enabled: true, filter: { tags: [] }, ...given });
@@ -140,7 +140,7 @@ describe("a rule is held against the object", () => {
 test.each(["off", "enabled"] as const)(
   "what was found is looked at again when it is removed (versioning %s)",
   async (versioning) => {
-    await metadata.setVersioning(versioning);
+    await objects.setVersioning(drive, versioning);
     await metadata.file("", [1], { key: "a" });
     await metadata.file("", [2], { key: "b", attributes: { tag: "t", tags: { gone: "1" } } });
     await metadata.file("", [3], { key: "c" });
@@ -171,7 +171,7 @@ test.each(["off", "enabled"] as const)(
 );
 
 test("in a bucket that keeps versions the object is put where DeleteObject puts it", async () => {
-  await metadata.setVersioning("enabled");
+  await objects.setVersioning(drive, "enabled");
   const { id } = await metadata.file("", [1], { key: "a" });
   await setRules(rule({ expiration: { days: 1 } }));
   await pass(3);

@@ -80,10 +80,15 @@ export class Reclaimer {
   }
 
   /** Drops the versions of a file that are older than this one; those for which there is no room now are doomed. */
-  async olderVersions(file: EntryRow, newest: Uint8Array): Promise<void> {
+  async olderVersions(
+    file: EntryRow,
+    newest: Uint8Array,
+    { unversionedOnly = false }: { readonly unversionedOnly?: boolean } = {},
+  ): Promise<void> {
     const { scope } = await this.#drives.byBytes(this.#tx.sql, file.drive);
     const versions = await this.#tx.all<VersionRow>(
-      `SELECT ${versionColumns} FROM version WHERE entry = ? AND state = 0 AND id <> ? ORDER BY sequence LIMIT ${rowsAtOnce}`,
+      `SELECT ${versionColumns} FROM version WHERE entry = ? AND state = 0 AND id <> ?
+       ${unversionedOnly ? "AND unversioned = 1" : ""} ORDER BY sequence LIMIT ${rowsAtOnce}`,
       file.id,
       newest,
     );

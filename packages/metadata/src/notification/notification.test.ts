@@ -79,7 +79,7 @@ beforeEach(async () => {
   const world = { database, clock, random, hasher: new NodeHasher(), keys };
   objects = new Objects(metadata.store, { uploads: metadata.uploads, keys: new AccessKeys(world) });
   drive = metadata.drive.id;
-  await metadata.setVersioning("off");
+  await objects.setVersioning(drive, "off");
   await objects.putWebhook({ name: "index", url });
   receivers = new Receivers();
   deliveries = open();
@@ -173,7 +173,7 @@ test("files that come and go another way are told of too", async () => {
 });
 
 test("in a bucket that keeps versions a removal says that the object can come back", async () => {
-  await metadata.setVersioning("enabled");
+  await objects.setVersioning(drive, "enabled");
   await setRules(rule({}));
   const { version } = await put("a");
   await remove("a");

@@ -86,7 +86,7 @@ export class Buckets {
   }
 
   async setVersioning(id: DriveId, versioning: Versioning): Promise<Bucket> {
-    if (versioning !== "off" && versioning !== "enabled") {
+    if (!["off", "enabled", "suspended"].includes(versioning)) {
       throw new StorageError("invalid", "set versioning", String(versioning).slice(0, 80));
     }
     const drive = await this.#store.queue.submit(async (tx) => {

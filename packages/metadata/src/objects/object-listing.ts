@@ -67,17 +67,27 @@ export function listObjects(store: Store, id: DriveId, request: ObjectListReques
       hint: `1–${limits.pageSizeMax} in a page.`,
     });
   }
-  return readTree(store, async (_, sql) => {
-    const drive = await store.drives.byId(sql, id);
-    return await new Listing(sql, request).page(drive);
-  });
+  return readTree(store, async (_, sql) => await pageOfObjects(sql, await store.drives.byId(sql, id), request));
+}
+
+/** As listObjects, on a snapshot that is there. */
+export function pageOfObjects(sql: Sql, drive: DriveRecord, request: ObjectListRequest): Promise<ObjectPage> {
+  return new Listing(sql, request).page(drive);
+}
+
+/** The first bytes that a key may have: behind `after`, and not before the prefix. */
+export function startOf({ after, delimiter, prefix }: Omit<ObjectListRequest, "size">): Uint8Array {
+  const first = utf8(prefix);
+  if (after === "") return first;
+  const common = delimiter !== "" && after.startsWith(prefix) ? commonPrefix(after, prefix, delimiter) : undefined;
+  const start = common === after ? behind(utf8(after)) : withZero(utf8(after));
+  return compareBytes(start, first) > 0 ? start : first;
 }
 
 /** One page in the making. */
 class Listing {
   readonly #sql: Sql;
   readonly #request: ObjectListRequest;
-  readonly #prefix: Uint8Array;
   readonly #objects: ListedObject[] = [];
   readonly #prefixes: string[] = [];
   readonly #frames: Frame[] = [];
@@ -85,11 +95,10 @@ class Listing {
   constructor(sql: Sql, request: ObjectListRequest) {
     this.#sql = sql;
     this.#request = request;
-    this.#prefix = utf8(request.prefix);
   }
 
   async page(drive: DriveRecord): Promise<ObjectPage> {
-    await this.#seek(drive, this.#start());
+    await this.#seek(drive, startOf(this.#request));
     let next: string | undefined;
     for (let frame = this.#frames.at(-1); frame; frame = this.#frames.at(-1)) {
       const row = await this.#next(frame);
@@ -105,15 +114,6 @@ class Listing {
 
   #result(next: string | undefined): ObjectPage {
     return { objects: this.#objects, prefixes: this.#prefixes, next };
-  }
-
-  /** The first key that may come: behind `after`, and not before the prefix. */
-  #start(): Uint8Array {
-    const { after, delimiter, prefix } = this.#request;
-    if (after === "") return this.#prefix;
-    const common = delimiter !== "" && after.startsWith(prefix) ? commonPrefix(after, prefix, delimiter) : undefined;
-    const start = common === after ? behind(utf8(after)) : withZero(utf8(after));
-    return compareBytes(start, this.#prefix) > 0 ? start : this.#prefix;
   }
 
   /** Tells a row or goes down into it. Answers the key or common prefix that was told. */
@@ -201,20 +201,20 @@ class Listing {
 }
 
 /** The key up to and with the first delimiter behind the prefix; undefined when there is none. */
-function commonPrefix(key: string, prefix: string, delimiter: string): string | undefined {
+export function commonPrefix(key: string, prefix: string, delimiter: string): string | undefined {
   const at = key.startsWith(prefix) ? key.indexOf(delimiter, prefix.length) : -1;
   return at < 0 ? undefined : key.slice(0, at + delimiter.length);
 }
 
 /** The first bytes behind all that begin with these. UTF-8 has no byte 0xff, so there always are. */
-function behind(bytes: Uint8Array): Uint8Array {
+export function behind(bytes: Uint8Array): Uint8Array {
   const next = Uint8Array.from(bytes);
   next[next.length - 1] = (next[next.length - 1] ?? 0) + 1;
   return next;
 }
 
 /** The first bytes behind exactly these. */
-function withZero(bytes: Uint8Array): Uint8Array {
+export function withZero(bytes: Uint8Array): Uint8Array {
   const next = new Uint8Array(bytes.length + 1);
   next.set(bytes);
   return next;

@@ -1,7 +1,9 @@
 import {
   type CommitId,
+  compareBytes,
   type DriveId,
   failed,
+  idFromBytes,
   isKind,
   limits,
   type ObjectRemoval,
@@ -10,6 +12,7 @@ import {
   type RemovedObject,
   StorageError,
   succeeded,
+  type VersionId,
 } from "@cairn/protocol";
 import type { DriveRecord } from "../namespace/drive-table.ts";
 import type { EntryRow } from "../namespace/entry-row.ts";
@@ -21,10 +24,11 @@ import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
 import { noteObject } from "../notification/object-events.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import type { Transaction } from "../sql/transaction.ts";
+import { markerOf, versionAtKey } from "./version-lookup.ts";
+import { type RemovalParts, removeVersion } from "./version-removal.ts";
 
 const operation = "remove objects";
 const removed: RemovedObject = { removed: true, trashed: false };
-const trashed: RemovedObject = { removed: true, trashed: true };
 const absent: RemovedObject = { removed: false, trashed: false };
 
 /** Removes objects in one transaction, each with its own outcome. Throws too-large, not-found (drive). */
@@ -83,7 +87,8 @@ export class Removal {
     this.#reclaimer = new Reclaimer(tx, store.drives, reclaimBudget);
   }
 
-  async one({ key, ifTag }: ObjectRemoval): Promise<RemovedObject> {
+  async one({ key, ifTag, version }: ObjectRemoval): Promise<RemovedObject> {
+    if (version !== undefined) return await this.#version(key, version);
     const { folder, file } = await findKey(this.#tree, this.#drive, key);
     if (ifTag !== undefined && (!file || (ifTag !== "*" && objectTag(childEntry(file, folder)) !== ifTag))) {
       throw new StorageError("precondition-failed", operation, key.slice(0, 200), {
@@ -91,22 +96,49 @@ export class Removal {
       });
     }
     if (!file) return absent;
-    if (this.#drive.versioning === "enabled") {
-      await moveToTrash(this.#tx, this.#tree, file, folder);
+    const kept = await this.#kept(key, file);
+    if (kept) {
+      await moveToTrash(this.#tx, this.#tree, kept, folder);
       await noteObject(this.#tx, this.#drive, { event: `${this.#kind}:DeleteMarkerCreated`, key });
-      return trashed;
+      return { removed: true, trashed: true, marker: markerOf(kept) };
     }
-    await this.#drop(file, folder);
+    if (this.#drive.versioning === "off") await this.#drop(file, folder);
     await noteObject(this.#tx, this.#drive, { event: `${this.#kind}:Delete`, key });
     return removed;
   }
 
-  async #drop(file: EntryRow, folder: Folder): Promise<void> {
-    const { id } = childEntry(file, folder);
+  /** What goes to the trash of a file that is removed: while versioning is suspended, without what came meanwhile. */
+  async #kept(key: string, file: EntryRow): Promise<EntryRow | undefined> {
+    const { versioning } = this.#drive;
+    if (versioning !== "suspended") return versioning === "enabled" ? file : undefined;
+    const found = await versionAtKey(this.#tree, this.#drive, { key, version: "null" });
+    if (!found || compareBytes(found.file.id, file.id) !== 0) return file;
+    await removeVersion(this.#parts(key), { key, version: "null" });
+    return (await findKey(this.#tree, this.#drive, key)).file;
+  }
+
+  async #version(key: string, version: VersionId | "null"): Promise<RemovedObject> {
+    const outcome = await removeVersion(this.#parts(key), { key, version });
+    if (outcome) await noteObject(this.#tx, this.#drive, { event: `${this.#kind}:Delete`, key, version });
+    return outcome ?? absent;
+  }
+
+  #parts(key: string): RemovalParts {
+    return {
+      ...{ tx: this.#tx, tree: this.#tree, drive: this.#drive, reclaimer: this.#reclaimer },
+      drop: async (file) => {
+        const { folder } = await findKey(this.#tree, this.#drive, key);
+        await this.#drop(file, file.trashed_at === null ? folder : undefined);
+      },
+    };
+  }
+
+  /** `folder`: where it stands; undefined for what lies in the trash. */
+  async #drop(file: EntryRow, folder: Folder | undefined): Promise<void> {
     await detach(this.#tx, file, this.#drive);
     await this.#reclaimer.detached(file);
-    this.#tx.addChange({ operation: "remove", entry: id });
-    await this.#prune(folder);
+    this.#tx.addChange({ operation: "remove", entry: idFromBytes("f_", file.id) });
+    if (folder) await this.#prune(folder);
   }
 
   /** Folders that only stood on the way of keys go with the last of these. */

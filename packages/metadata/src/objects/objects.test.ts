@@ -43,7 +43,7 @@ const chunksInUse = async (): Promise<number> => {
 
 describe("without versioning", () => {
   beforeEach(async () => {
-    await metadata.setVersioning("off");
+    await objects.setVersioning(metadata.drive.id, "off");
   });
 
   test("overwriting gives the old content back at once, and removing the new one with the folders on its way", async () => {
@@ -87,7 +87,7 @@ describe("with versioning", () => {
     const { id } = await metadata.file("", [1], { key: "a/b" });
     await metadata.file("", [1], { key: "a/b", attributes: { tag: "t" } });
     expect((await metadata.namespace.listVersions(id, {})).items).toHaveLength(2);
-    expect((await remove({ key: "a/b" })).map(unwrap)).toEqual([{ removed: true, trashed: true }]);
+    expect((await remove({ key: "a/b" })).map(unwrap)).toMatchObject([{ removed: true, trashed: true }]);
     expect(await names()).toEqual([]);
     await metadata.namespace.restore(metadata.commitId(), id, "fail");
     expect(await names()).toEqual(["a/b"]);

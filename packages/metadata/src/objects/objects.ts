@@ -1,36 +1,41 @@
-import {
-  type AccessKey,
-  type Bucket,
-  type CommitId,
-  type CommitResult,
-  type DriveId,
-  type NewAccessKey,
-  type ObjectListRequest,
-  type ObjectPage,
-  type ObjectParts,
-  type ObjectRemoval,
-  type ObjectService,
-  type ObjectUploads,
-  type ObjectUploadsRequest,
-  type Outcome,
-  type RemovedObject,
-  StorageError,
-  type UploadId,
-  type Versioning,
-  type Webhook,
-  type WholeObject,
+import type {
+  AccessKey,
+  Bucket,
+  CommitId,
+  CommitResult,
+  DriveId,
+  FoundVersion,
+  NewAccessKey,
+  ObjectListRequest,
+  ObjectPage,
+  ObjectParts,
+  ObjectRemoval,
+  ObjectService,
+  ObjectUploads,
+  ObjectUploadsRequest,
+  ObjectVersionPage,
+  ObjectVersionsRequest,
+  Outcome,
+  RemovedObject,
+  UploadId,
+  VersionId,
+  Versioning,
+  Webhook,
+  WholeObject,
 } from "@cairn/protocol";
 import { Webhooks } from "../notification/webhooks.ts";
-import type { Store } from "../sql/store.ts";
+import { readTree, type Store } from "../sql/store.ts";
 import { listObjectParts } from "../upload/object-parts.ts";
 import type { ChosenPart } from "../upload/upload-completion.ts";
 import type { Uploads } from "../upload/uploads.ts";
 import type { AccessKeys } from "./access-keys.ts";
 import { Buckets } from "./buckets.ts";
-import { changeAttributes } from "./changed-attributes.ts";
 import { listObjects } from "./object-listing.ts";
 import { removeObjects } from "./object-removal.ts";
+import { setObjectTags } from "./object-tags.ts";
 import { listObjectUploads } from "./object-uploads.ts";
+import { listObjectVersions } from "./version-listing.ts";
+import { versionAtKey } from "./version-lookup.ts";
 
 /** Drives as buckets, files as objects. */
 export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
@@ -75,13 +80,22 @@ export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
   removeWebhook(name: string): Promise<void> {
     return this.#webhooks.remove(name);
   }
-  setObjectTags(drive: DriveId, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
-    return changeAttributes(this.#store, { drive, key }, { tags });
+  setObjectTags(
+    drive: DriveId,
+    key: string,
+    tags: Readonly<Record<string, string>>,
+    version?: VersionId,
+  ): Promise<void> {
+    return setObjectTags(this.#store, { drive, key, version }, tags);
   }
-
-  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null): Promise<void> {
-    if (acl !== null && acl !== "public-read") throw new StorageError("invalid", "set list", String(acl).slice(0, 40));
-    return changeAttributes(this.#store, { drive, key }, { acl: acl ?? undefined });
+  async listObjectVersions(drive: DriveId, request: ObjectVersionsRequest): Promise<ObjectVersionPage> {
+    return await listObjectVersions(this.#store, drive, request);
+  }
+  findObjectVersion(drive: DriveId, key: string, version?: VersionId | "null"): Promise<FoundVersion | undefined> {
+    return readTree(this.#store, async (tree, sql) => {
+      const found = await versionAtKey(tree, await this.#store.drives.byId(sql, drive), { key, version });
+      return found && { version: found.version, marker: found.marker };
+    });
   }
   async listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return await listObjects(this.#store, drive, request);

@@ -21,6 +21,7 @@ import type { GroupViews } from "../contracts.ts";
 import { spellEtag } from "../namespace/entry-row.ts";
 import { type Resolved, resolve } from "../namespace/resolve.ts";
 import type { Tree } from "../namespace/tree.ts";
+import { fileOfVersion } from "../objects/version-lookup.ts";
 import { readTree, type Store } from "../sql/store.ts";
 
 interface VersionRow {
@@ -31,6 +32,7 @@ interface VersionRow {
   readonly modified_at: number;
   readonly meta: string | null;
   readonly manifest: Uint8Array | null;
+  readonly unversioned: number;
 }
 
 /** Answers what a reader needs to fetch bytes: one run of the manifest and its groups. */
@@ -107,14 +109,25 @@ async function manifestOf(
   { tree, sql }: { readonly tree: Tree; readonly sql: Sql },
   { address, version, offset }: WantedManifest,
 ): Promise<FileManifest> {
-  const found = await resolve(tree, store.drives, address);
+  const found = await fileOf(store, tree, address, version);
   const { row, entry } = await versionOf(sql, found, version);
   checkOffset(entry, offset);
   const page = row.manifest
     ? { firstChunk: 0, firstByte: 0, entries: decodeManifest(row.manifest) }
     : await pageAt(sql, entry, offset);
   const attributes = attributesOf(row);
-  return { entry, ...(attributes ? { attributes } : {}), page };
+  return { entry, ...(attributes ? { attributes } : {}), ...(row.unversioned ? { unversioned: true } : {}), page };
+}
+
+/** A version of an object may be that of a file which lies in the trash since. */
+async function fileOf(
+  store: Store,
+  tree: Tree,
+  address: EntryAddress,
+  version: VersionId | undefined,
+): Promise<Resolved> {
+  if (version === undefined || !("key" in address)) return await resolve(tree, store.drives, address);
+  return await fileOfVersion(tree, await store.drives.byId(tree.sql, address.drive), { key: address.key, version });
 }
 
 function attributesOf({ meta }: VersionRow): ObjectAttributes | undefined {
@@ -131,7 +144,7 @@ async function versionOf(
     throw new StorageError("invalid", "read file", `${found.entry.path} is a folder`, { hint: "Name a file." });
   }
   const row = await sql.get<VersionRow>(
-    `SELECT size, chunks, etag, content_type, modified_at, meta, manifest FROM version
+    `SELECT size, chunks, etag, content_type, modified_at, meta, manifest, unversioned FROM version
      WHERE id = ? AND entry = ? AND state = 0`,
     wanted,
     found.row.id,

@@ -185,4 +185,10 @@ export const migrations: readonly (readonly string[])[] = [
        webhook TEXT NOT NULL, sequence BIGINT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL,
        PRIMARY KEY (webhook, sequence)) {clustered}`,
   ],
+  [
+    // 1: written by an object API while the bucket kept no versions; S3 calls it the null version.
+    `ALTER TABLE version ADD COLUMN unversioned BIGINT NOT NULL DEFAULT 0`,
+    // Files in the trash by where they lay, the newest first: what S3 shows as delete markers.
+    `CREATE INDEX entry_by_original_path ON entry (drive, original_path, trashed_at, id) WHERE trashed_at IS NOT NULL`,
+  ],
 ];

@@ -1,5 +1,4 @@
-import { type Bucket, type CommitId, isKind, newId } from "@cairn/protocol";
-import { cannedAclDocument, cannedHeader } from "../access-control.ts";
+import { type CommitId, isKind, newId } from "@cairn/protocol";
 import { ownershipDocument } from "../configuration/public-access.ts";
 import { reaches } from "../s3-access.ts";
 import type { BucketCall, S3Call } from "../s3-call.ts";
@@ -10,6 +9,7 @@ import { readCreateBucketConfiguration, writeLocationConstraint } from "../xml/b
 import { type ObjectOwnership, ownerships } from "../xml/ownership-controls.ts";
 import { readVersioningConfiguration, writeVersioningConfiguration } from "../xml/versioning-configuration.ts";
 
+import { checkedOwnership } from "./bucket-configuration.ts";
 import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 64 * 1024;
@@ -20,8 +20,7 @@ export function newCommit({ options: { env } }: Pick<S3Call, "options">): Commit
 
 /** ListBuckets: those that the key may use. */
 export async function listBuckets(call: S3Call): Promise<S3Reply> {
-  const { rights, request } = call;
-  const accessKey = rights.requireAccount("read");
+  const { accessKey, request } = call;
   const prefix = request.query.get("prefix") ?? "";
   const buckets = (await call.buckets.all()).filter(({ name }) => reaches(accessKey, name) && name.startsWith(prefix));
   return xmlReply(
@@ -40,9 +39,6 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
     throw new S3Error("NotImplemented", "Object lock is not there yet.");
   }
   const owned = ownershipOf(call.request.headers["x-amz-object-ownership"]);
-  const acl = cannedHeader(call);
-  if (acl === "public-read" && owned === "BucketOwnerEnforced")
-    throw new S3Error("InvalidBucketAclWithObjectOwnership");
   const body = await checkedDocument(call, documentBytesMax);
   const wanted = body.length === 0 ? undefined : readCreateBucketConfiguration(body).locationConstraint;
   if (wanted !== undefined && wanted !== "" && wanted !== options.region) {
@@ -51,7 +47,6 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
   try {
     const bucket = await options.metadata.createBucket(newCommit(call), { name, versioning: "off" });
     if (owned) await call.documents.keep(bucket, ownershipDocument, owned);
-    if (acl === "public-read") await call.documents.keep(bucket, cannedAclDocument, acl);
   } catch (error) {
     if (isKind(error, "conflict")) throw new S3Error("BucketAlreadyOwnedByYou", undefined, { BucketName: name });
     if (isKind(error, "invalid")) throw new S3Error("InvalidBucketName", undefined, { BucketName: name.slice(0, 100) });
@@ -67,7 +62,7 @@ function ownershipOf(text: string | undefined): ObjectOwnership | undefined {
   if (!text) return undefined;
   const ownership = ownerships.find((it) => it === text);
   if (!ownership) throw new S3Error("InvalidArgument", undefined, { ArgumentName: "x-amz-object-ownership" });
-  return ownership;
+  return checkedOwnership(ownership);
 }
 
 /** DeleteBucket. */
@@ -95,14 +90,14 @@ export async function getBucketLocation({ options: { region } }: BucketCall): Pr
 
 /** GetBucketVersioning. */
 export async function getBucketVersioning({ bucket }: BucketCall): Promise<S3Reply> {
-  return xmlReply(writeVersioningConfiguration(bucket.versioning === "enabled" ? "Enabled" : undefined));
+  const status = { off: undefined, enabled: "Enabled", suspended: "Suspended" } as const;
+  return xmlReply(writeVersioningConfiguration(status[bucket.versioning]));
 }
 
-/** PutBucketVersioning: Enabled. What was kept once is not told apart from what is not, so it cannot be suspended yet. */
+/** PutBucketVersioning. */
 export async function putBucketVersioning(call: BucketCall): Promise<S3Reply> {
   const status = readVersioningConfiguration(await checkedDocument(call, documentBytesMax));
-  if (status !== "Enabled") throw new S3Error("NotImplemented", "Versioning cannot be suspended yet.");
-  await call.options.metadata.setVersioning(call.bucket.drive, "enabled");
+  await call.options.metadata.setVersioning(call.bucket.drive, status === "Enabled" ? "enabled" : "suspended");
   call.buckets.forget();
   return emptyReply(200);
 }
@@ -110,9 +105,4 @@ export async function putBucketVersioning(call: BucketCall): Promise<S3Reply> {
 /** Whoever owns everything: access keys are rights and no accounts. */
 export function ownerOf(_call: S3Call): { readonly id: string; readonly displayName: string } {
   return { id: "cairn", displayName: "cairn" };
-}
-
-/** The version header of an object in a bucket that keeps versions. */
-export function versionHeader({ versioning }: Bucket, version: string | undefined): Record<string, string> {
-  return versioning === "enabled" && version !== undefined ? { "x-amz-version-id": version } : {};
 }

@@ -1,33 +1,33 @@
 import type { OpenFile } from "@cairn/drive";
-import { type ObjectAttributes, objectTag } from "@cairn/protocol";
+import { type Bucket, type ObjectAttributes, objectTag } from "@cairn/protocol";
 import { checkReadConditions } from "../../http/content-conditions.ts";
-import { aclOfNewObject } from "../access-control.ts";
 import { InlineDigests } from "../checksum/body-digests.ts";
 import type { ChecksumAlgorithm } from "../checksum/checksum-algorithm.ts";
 import { algorithmByName } from "../checksum/checksum-algorithm.ts";
 import { formatChecksum } from "../checksum/checksum-value.ts";
 import { describedObject } from "../object-headers.ts";
+import { requireRight } from "../s3-access.ts";
 import { header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import { type S3Reply, xmlReply } from "../s3-reply.ts";
 import { writeCopyObjectResult } from "../xml/copy-result.ts";
 import { xmlDeclaration } from "../xml/xml-document.ts";
-import { newCommit, versionHeader } from "./account-operations.ts";
-import { open, versionId } from "./get-object.ts";
+import { newCommit } from "./account-operations.ts";
+import { namedVersion, openVersion, versionHeader, versionName } from "./object-version.ts";
 import { conditionError, objectBytesMax, refuseWhatIsNotThere, taggingHeader, writeCondition } from "./put-object.ts";
 
 /** Where a copy comes from. */
 export interface CopySource {
   readonly file: OpenFile;
   readonly tag: string;
+  readonly bucket: Bucket;
 }
 
 /** CopyObject. The bytes are read and written again; chunks that are there already are not sent. */
 export async function copyObject(call: ObjectCall): Promise<S3Reply> {
   const { bucket, key, options, signal } = call;
   refuseWhatIsNotThere(call);
-  const acl = await aclOfNewObject(call);
-  const { file, tag } = await copySource(call);
+  const { file, tag, bucket: sourceBucket } = await copySource(call);
   const replaces = directive(call, "x-amz-metadata-directive");
   const { entry: from, attributes: before } = file;
   const itself = from.drive === bucket.drive && sourceOf(call).key === key && sourceOf(call).bucket === bucket.name;
@@ -46,7 +46,6 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
     attributes = {
       ...{ headers: before?.headers, metadata: before?.metadata, ...described },
       tags: directive(call, "x-amz-tagging-directive") ? taggingHeader(call) : before?.tags,
-      ...acl,
       ...(await sums.finish()),
     };
     return { ...attributes };
@@ -68,6 +67,9 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
   const result = { etag: attributes?.tag ?? tag, lastModifiedMs: entry.modifiedAt, ...checksumsOf(attributes) };
   return xmlReply(xmlDeclaration + writeCopyObjectResult(result), {
     ...versionHeader(bucket, entry.version),
+    ...(sourceBucket.versioning !== "off" && from.version !== undefined
+      ? { "x-amz-copy-source-version-id": versionName(from.version, file.unversioned) }
+      : {}),
     ...(await call.expirations.header(bucket, { ...entry, key, tags: attributes?.tags })),
   });
 }
@@ -75,15 +77,9 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
 /** Opens what x-amz-copy-source names. Throws AccessDenied before anything else is told of a bucket that the key may not use. */
 export async function copySource(call: ObjectCall, range?: { offset: number; length: number }): Promise<CopySource> {
   const { bucket, key, version } = sourceOf(call);
-  const from = await call.rights.bucketOf(bucket, "read");
-  const action = version === undefined ? "s3:GetObject" : "s3:GetObjectVersion";
-  const grant = await call.rights.require(from, { right: "read", action, key });
-  const at: ObjectCall = { ...call, bucket: from, grant, key };
-  const file = await open(
-    at,
-    { drive: from.drive, key },
-    { version: versionId(version), ...range, signal: call.signal },
-  );
+  requireRight(call.accessKey, "read", bucket);
+  const from = await call.buckets.find(bucket);
+  const file = await openVersion({ ...call, bucket: from, key }, namedVersion(version), range);
   const tag = objectTag({ ...file.entry, ...(file.attributes ? { tag: file.attributes.tag } : {}) });
   const quoted = (name: string): string | undefined => {
     const text = header(call, name);
@@ -99,7 +95,7 @@ export async function copySource(call: ObjectCall, range?: { offset: number; len
     { etag: tag, modifiedAt: file.entry.modifiedAt },
   );
   if (verdict !== "proceed") throw new S3Error("PreconditionFailed");
-  return { file, tag };
+  return { file, tag, bucket: from };
 }
 
 /** Sums over bytes that are copied. */

@@ -1,4 +1,4 @@
-import { isKind, type ObjectRemoval, type Outcome, type RemovedObject } from "@cairn/protocol";
+import { isKind, type ObjectRemoval, type Outcome, type RemovedObject, succeeded } from "@cairn/protocol";
 import { requireChecksum } from "../checksum/checksum-request.ts";
 import { refusalOf } from "../refusal.ts";
 import { type BucketCall, header, type ObjectCall } from "../s3-call.ts";
@@ -8,17 +8,25 @@ import { type DeleteTarget, readDeleteRequest } from "../xml/delete-request.ts";
 import { type DeletedObject, type DeleteFailure, writeDeleteResult } from "../xml/delete-result.ts";
 import { bareEtag } from "../xml/etag.ts";
 import { newCommit } from "./account-operations.ts";
+import { type NamedVersion, namedVersion, versionOfQuery } from "./object-version.ts";
 import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 2 * 1024 * 1024;
 
 /** DeleteObject. What is not there is deleted already. */
 export async function deleteObject(call: ObjectCall): Promise<S3Reply> {
-  refuseVersion(call.request.query.get("versionId"));
+  const version = versionOfQuery(call);
   const match = header(call, "if-match");
   const ifTag = match === undefined ? undefined : bareEtag(match.trim());
-  const [outcome] = await remove(call, [{ key: call.key, ifTag }]);
-  if (outcome?.ok) return emptyReply(204, outcome.value.trashed ? { "x-amz-delete-marker": "true" } : {});
+  const [outcome] = await remove(call, [{ key: call.key, ifTag, version }]);
+  if (outcome?.ok) {
+    const { marker, trashed } = outcome.value;
+    const named = trashed ? marker : version;
+    return emptyReply(204, {
+      ...(marker === undefined ? {} : { "x-amz-delete-marker": "true" }),
+      ...(named === undefined ? {} : { "x-amz-version-id": named }),
+    });
+  }
   if (outcome && isKind(outcome.error, "precondition-failed")) {
     if (outcome.error.details["missing"] === true) throw new S3Error("NoSuchKey", undefined, { Key: call.key });
     throw new S3Error("PreconditionFailed", undefined, { Condition: "If-Match" });
@@ -30,26 +38,43 @@ export async function deleteObject(call: ObjectCall): Promise<S3Reply> {
 export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
   requireChecksum(call.request.headers);
   const { quiet, objects } = readDeleteRequest(await checkedDocument(call, documentBytesMax));
-  const refused: DeleteFailure[] = [];
-  const plain: DeleteTarget[] = [];
-  for (const object of objects) {
-    if (object.versionId !== undefined) continue;
-    const wanted = { right: "write", action: "s3:DeleteObject", key: object.key } as const;
-    if (await call.rights.grantOf(call.bucket, wanted)) plain.push(object);
-    else refused.push(failureOf(object.key, new S3Error("AccessDenied")));
-  }
-  const outcomes = await remove(call, plain.map(removalOf));
+  const named = objects.map((target) => ({ target, version: versionOfTarget(target) }));
+  const possible = named.filter(({ version }) => version !== "none");
+  const outcomes = (
+    await remove(
+      call,
+      possible.map(({ target: { key, etag }, version }) => ({
+        ...{ key, ifTag: etag },
+        ...(version === undefined || version === "none" ? {} : { version }),
+      })),
+    )
+  ).values();
   const deleted: DeletedObject[] = [];
-  const failures: DeleteFailure[] = objects
-    .filter(({ versionId }) => versionId !== undefined)
-    .map(({ key, versionId }) => failureOf(key, versionNotThere(), versionId))
-    .concat(refused);
-  for (const [index, { key }] of plain.entries()) {
-    const outcome = outcomes[index];
-    if (outcome?.ok) deleted.push({ key, ...(outcome.value.trashed ? { deleteMarker: true } : {}) });
-    else failures.push(failureOf(key, refusalOf(outcome?.error)));
+  const failures: DeleteFailure[] = [];
+  for (const { target, version } of named) {
+    // An id that cannot be one names nothing: that is deleted already.
+    const outcome = version === "none" ? nothing : outcomes.next().value;
+    if (outcome?.ok) deleted.push(deletedOf(target, outcome.value));
+    else failures.push(failureOf(target, refusalOf(outcome?.error)));
   }
   return xmlReply(writeDeleteResult(quiet ? [] : deleted, failures));
+}
+
+const nothing = succeeded<RemovedObject>({ removed: false, trashed: false });
+
+function versionOfTarget({ versionId }: DeleteTarget): NamedVersion | "none" | undefined {
+  try {
+    return namedVersion(versionId);
+  } catch {
+    return "none";
+  }
+}
+
+function deletedOf({ key, versionId }: DeleteTarget, { marker }: RemovedObject): DeletedObject {
+  return {
+    ...{ key, ...(versionId === undefined ? {} : { versionId }) },
+    ...(marker === undefined ? {} : { deleteMarker: true, deleteMarkerVersionId: marker }),
+  };
 }
 
 function remove(call: BucketCall, objects: readonly ObjectRemoval[]): Promise<readonly Outcome<RemovedObject>[]> {
@@ -57,18 +82,6 @@ function remove(call: BucketCall, objects: readonly ObjectRemoval[]): Promise<re
 }
 
 /** Conditions other than on the ETag are refused where they are read. */
-function removalOf({ key, etag }: DeleteTarget): ObjectRemoval {
-  return { key, ifTag: etag };
-}
-
-function failureOf(key: string, { code, message }: S3Error, versionId?: string): DeleteFailure {
+function failureOf({ key, versionId }: DeleteTarget, { code, message }: S3Error): DeleteFailure {
   return { key, ...(versionId === undefined ? {} : { versionId }), code, message };
-}
-
-function refuseVersion(version: string | undefined): void {
-  if (version !== undefined) throw versionNotThere();
-}
-
-function versionNotThere(): S3Error {
-  return new S3Error("NotImplemented", "Single versions cannot be deleted yet.");
 }

@@ -1,12 +1,12 @@
 import type { OpenFile } from "@cairn/drive";
-import { type EntryAddress, isKind, objectTag, type VersionId } from "@cairn/protocol";
+import { isKind, objectTag } from "@cairn/protocol";
 import { parseByteRange } from "../../http/byte-range.ts";
 import { checkReadConditions, ifRangeHolds } from "../../http/content-conditions.ts";
 import { headersOf } from "../object-headers.ts";
 import { header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import type { S3Reply } from "../s3-reply.ts";
-import { versionHeader } from "./account-operations.ts";
+import { openVersion, versionHeader, versionOfQuery } from "./object-version.ts";
 import { checksumHeaders } from "./put-object.ts";
 
 /** Query parameters that change what a read answers, and the headers that they change. */
@@ -22,14 +22,13 @@ const overrides: Readonly<Record<string, string>> = {
 /** GetObject and HeadObject. */
 export async function getObject(call: ObjectCall): Promise<S3Reply> {
   const { bucket, request, options, signal } = call;
-  const address: EntryAddress = { drive: bucket.drive, key: call.key };
-  const version = versionOf(call);
-  const whole = await open(call, address, { version, signal });
+  const version = versionOfQuery(call);
+  const whole = await openVersion(call, version);
   const { entry, attributes } = whole;
   const tag = objectTag({ ...entry, ...(attributes ? { tag: attributes.tag } : {}) });
   const headers: Record<string, string | number> = {
     ...headersOf(attributes, { ...entry, tag }),
-    ...versionHeader(bucket, entry.version),
+    ...versionHeader(bucket, entry.version, whole.unversioned),
     ...(version === undefined &&
       (await call.expirations.header(bucket, { ...entry, key: call.key, tags: attributes?.tags }))),
   };
@@ -38,7 +37,6 @@ export async function getObject(call: ObjectCall): Promise<S3Reply> {
   if (verdict === "failed") throw new S3Error("PreconditionFailed");
   for (const [name, to] of Object.entries(overrides)) {
     const value = request.query.get(name);
-    if (value !== undefined && !call.rights.accessKey) throw anonymousOverride();
     if (value !== undefined) headers[to] = checkedOverride(name, value);
   }
   const range = wantedRange(call, whole, tag);
@@ -72,38 +70,6 @@ async function started(bytes: AsyncIterable<Uint8Array>): Promise<AsyncIterable<
     yield* { [Symbol.asyncIterator]: () => iterator };
   };
   return rest();
-}
-
-/** Throws NoSuchKey, NoSuchVersion. */
-export async function open(
-  call: ObjectCall,
-  address: EntryAddress,
-  request: Parameters<ObjectCall["options"]["reader"]["open"]>[1] & { readonly version: VersionId | undefined },
-): Promise<OpenFile> {
-  try {
-    const file = await call.options.reader.open(address, request);
-    if (call.grant === "public" && file.attributes?.acl !== "public-read") throw new S3Error("AccessDenied");
-    return file;
-  } catch (error) {
-    if (!isKind(error, "not-found")) throw error;
-    const { version } = request;
-    if (version === undefined) throw new S3Error("NoSuchKey", undefined, { Key: call.key });
-    throw new S3Error("NoSuchVersion", undefined, { Key: call.key, VersionId: version });
-  }
-}
-
-/** The version that the query names. Throws InvalidArgument. */
-export function versionOf(call: ObjectCall): VersionId | undefined {
-  return versionId(call.request.query.get("versionId"));
-}
-
-export function versionId(text: string | undefined): VersionId | undefined {
-  if (text === undefined) return undefined;
-  if (/^v_[0-9a-z]{26}$/.test(text)) return text as VersionId;
-  throw new S3Error("InvalidArgument", "Invalid version id specified", {
-    ArgumentName: "versionId",
-    ArgumentValue: text.slice(0, 100),
-  });
 }
 
 /** Throws InvalidRange, InvalidPartNumber. */
@@ -145,11 +111,6 @@ function unquotedConditions(headers: ObjectCall["request"]["headers"]): Record<s
   const quoted = (text: string | undefined): string | undefined =>
     text === undefined || text.trim() === "*" || text.includes('"') ? text : `"${text.trim()}"`;
   return { ...headers, "if-match": quoted(headers["if-match"]), "if-none-match": quoted(headers["if-none-match"]) };
-}
-
-/** Whoever passes on a link to what is public must not say what it is answered as. */
-function anonymousOverride(): S3Error {
-  return new S3Error("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.");
 }
 
 function checkedOverride(name: string, value: string): string {

@@ -7,7 +7,6 @@ import {
   type Upload,
   type UploadId,
 } from "@cairn/protocol";
-import { aclOfNewObject } from "../access-control.ts";
 import { algorithmByName, type ChecksumAlgorithm, checksumInfo } from "../checksum/checksum-algorithm.ts";
 import { formatChecksum, parseChecksum } from "../checksum/checksum-value.ts";
 import { compositeChecksum, multipartEtag } from "../checksum/composite-checksum.ts";
@@ -29,9 +28,10 @@ import { writePartList } from "../xml/part-list.ts";
 import { writeBegunUpload } from "../xml/upload-begun.ts";
 import { writeUploadList } from "../xml/upload-list.ts";
 import { xmlDeclaration } from "../xml/xml-document.ts";
-import { newCommit, ownerOf, versionHeader } from "./account-operations.ts";
+import { newCommit, ownerOf } from "./account-operations.ts";
 import { CopySums, copySource } from "./copy-object.ts";
 import { scopeOf } from "./list-objects.ts";
+import { versionHeader } from "./object-version.ts";
 import {
   checksumHeaders,
   conditionError,
@@ -53,14 +53,7 @@ export async function createUpload(call: ObjectCall): Promise<S3Reply> {
   refuseWhatIsNotThere(call);
   const { contentType, headers, metadata } = describedObject(call.request);
   const checksum = wantedChecksum(call);
-  const attributes = {
-    tag: "",
-    headers,
-    metadata,
-    tags: taggingHeader(call),
-    checksum,
-    ...(await aclOfNewObject(call)),
-  };
+  const attributes = { tag: "", headers, metadata, tags: taggingHeader(call), checksum };
   const target = {
     ...{ drive: bucket.drive, parent: bucket.root, name: key, key, onConflict: "version" as const },
     ...{ contentType, attributes },

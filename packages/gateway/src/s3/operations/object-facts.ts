@@ -1,12 +1,14 @@
+import type { OpenFile } from "@cairn/drive";
 import { objectTag } from "@cairn/protocol";
 import { httpDate } from "../object-headers.ts";
 import { type BucketCall, header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
+import { grantsOfCanned, writeAccessControlPolicy } from "../xml/access-control-policy.ts";
 import { writeObjectAttributes } from "../xml/object-attributes.ts";
 import { readTagging, type Tag, writeTagging } from "../xml/tagging.ts";
-import { versionHeader } from "./account-operations.ts";
-import { open, versionOf } from "./get-object.ts";
+import { ownerOf } from "./account-operations.ts";
+import { openVersion, versionHeader, versionOfQuery } from "./object-version.ts";
 import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 64 * 1024;
@@ -21,7 +23,7 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Reply> {
       ArgumentName: "x-amz-object-attributes",
     });
   }
-  const { entry, attributes } = await openObject(call);
+  const { entry, attributes, unversioned } = await openObject(call);
   const checksum = attributes?.checksum;
   const tag = objectTag({ ...entry, ...(attributes ? { tag: attributes.tag } : {}) });
   return xmlReply(
@@ -34,15 +36,15 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Reply> {
       ...(wanted.has("StorageClass") ? { storageClass: "STANDARD" } : {}),
       ...(wanted.has("ObjectSize") ? { size: entry.size } : {}),
     }),
-    { "last-modified": httpDate(entry.modifiedAt), ...versionHeader(call.bucket, entry.version) },
+    { "last-modified": httpDate(entry.modifiedAt), ...versionHeader(call.bucket, entry.version, unversioned) },
   );
 }
 
 /** GetObjectTagging. */
 export async function getObjectTagging(call: ObjectCall): Promise<S3Reply> {
-  const { entry, attributes } = await openObject(call);
+  const { entry, attributes, unversioned } = await openObject(call);
   const tags = Object.entries(attributes?.tags ?? {}).map(([key, value]) => ({ key, value }));
-  return xmlReply(writeTagging(tags), versionHeader(call.bucket, entry.version));
+  return xmlReply(writeTagging(tags), versionHeader(call.bucket, entry.version, unversioned));
 }
 
 /** PutObjectTagging. */
@@ -77,6 +79,25 @@ export async function deleteBucketTagging({ bucket, options }: BucketCall): Prom
   return emptyReply(204);
 }
 
+/** GetObjectAcl: everything is its owner's. */
+export async function getObjectAcl(call: ObjectCall): Promise<S3Reply> {
+  await openObject(call);
+  return await getBucketAcl(call);
+}
+
+/** GetBucketAcl. */
+export async function getBucketAcl(call: BucketCall): Promise<S3Reply> {
+  const owner = ownerOf(call);
+  return xmlReply(writeAccessControlPolicy({ owner, grants: grantsOfCanned("private", owner) }));
+}
+
+/** PutBucketAcl and PutObjectAcl: the only list that is there is the private one. */
+export async function putAcl(call: BucketCall): Promise<S3Reply> {
+  const canned = header(call, "x-amz-acl");
+  if (canned === "private") return emptyReply(200);
+  throw new S3Error("NotImplemented", "Only the ACL 'private' is there.");
+}
+
 /** What the bucket is asked for and does not have, told by the code of the S3 API. */
 export function absent(code: ConstructorParameters<typeof S3Error>[0]) {
   return async ({ bucket }: BucketCall): Promise<S3Reply> => {
@@ -84,14 +105,13 @@ export function absent(code: ConstructorParameters<typeof S3Error>[0]) {
   };
 }
 
-function openObject(call: ObjectCall) {
-  return open(call, { drive: call.bucket.drive, key: call.key }, { version: versionOf(call), signal: call.signal });
+function openObject(call: ObjectCall): Promise<OpenFile> {
+  return openVersion(call, versionOfQuery(call));
 }
 
 async function setTags(call: ObjectCall, tags: readonly Tag[], status: 200 | 204): Promise<S3Reply> {
-  if (versionOf(call) !== undefined) throw new S3Error("NotImplemented", "Tags of older versions cannot be changed.");
-  await openObject(call);
+  const { entry, unversioned } = await openObject(call);
   const named = Object.fromEntries(tags.map(({ key, value }) => [key, value]));
-  await call.options.metadata.setObjectTags(call.bucket.drive, call.key, named);
-  return emptyReply(status);
+  await call.options.metadata.setObjectTags(call.bucket.drive, call.key, named, entry.version);
+  return emptyReply(status, versionHeader(call.bucket, entry.version, unversioned));
 }

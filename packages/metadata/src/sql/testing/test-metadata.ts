@@ -14,7 +14,6 @@ import {
   type Lease,
   newId,
   unwrap,
-  type Versioning,
 } from "@cairn/protocol";
 import { ChunkIntake } from "../../commit/chunk-intake.ts";
 import { Commits } from "../../commit/commits.ts";
@@ -71,12 +70,6 @@ export class TestMetadata implements AsyncDisposable {
     [metadata.drive] = (await new Namespace({ ...metadata.store, database: cluster.database }).drives()) as [Drive];
     await metadata.newLease();
     return metadata;
-  }
-
-  /** Makes the drive one that always was so: a bucket's versioning cannot be switched off once it was on. */
-  async setVersioning(versioning: Versioning): Promise<void> {
-    await this.store.database.write((sql) => sql.run("UPDATE drive SET versioning = ?", versioning));
-    this.store.drives.forget();
   }
 
   async newLease(): Promise<Lease> {
