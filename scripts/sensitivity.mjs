@@ -18,13 +18,14 @@ import ts from "typescript";
 import { mutations } from "./mutations.mjs";
 import { root } from "./prepare.mjs";
 
+const messageMax = 110;
 /** A guard is looked for with the blows that concern it, so many seeds and minutes at most. */
 const search = { seeds: 150, minutes: 2, blowEveryMs: 2000 };
 
 /** Answers true when every guard was missed by a simulation. */
 export async function runSensitivity(words) {
   const copy = mkdtempSync(join(tmpdir(), "cairn-sensitivity-"));
-  const counts = { red: 0, "as one of several layers": 0, green: 0 };
+  const counts = { seed: 0, scenario: 0, layers: 0, nothing: 0 };
   try {
     makeCopy(copy);
     const programs = new Programs(copy);
@@ -32,62 +33,73 @@ export async function runSensitivity(words) {
       ({ name }) => words.length === 0 || words.some((it) => name.includes(it)),
     )) {
       const found = missedBy(programs, mutation);
-      if (!found) counts.green++;
-      else if (found.layers) counts["as one of several layers"]++;
-      else counts.red++;
+      counts[found?.layers ? "layers" : (/^\*\*(seed|scenario)/.exec(found?.text)?.[1] ?? "nothing")]++;
       console.log(`| ${mutation.name} | ${found?.text ?? "**nothing**"} |`);
     }
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
   console.log(
-    Object.entries(counts)
-      .map(([what, count]) => `${count} ${what}`)
-      .join(", "),
+    `missed by a seed: ${counts.seed}, by a story: ${counts.scenario}, as one of several layers: ${counts.layers}`,
   );
   console.log(
-    counts.green === 0 ? "every guard is missed when it is gone" : `${counts.green} guards could go without notice`,
+    counts.nothing === 0 ? "every guard is missed when it is gone" : `${counts.nothing} guards could go without notice`,
   );
-  return counts.green === 0;
+  return counts.nothing === 0;
+}
+
+/** What misses a guard, in words; undefined: nothing does. */
+function missedBy(programs, mutation) {
+  if (mutation.with) return missedInSet(programs, mutation);
+  const found = mutation.scenarios ? storyFor(programs, [mutation], mutation.scenarios) : seedFor(programs, mutation);
+  return found && { text: found };
 }
 
 /**
- * What misses a guard, in words; undefined: nothing does. One that stands before or behind others is first taken out alone,
- * and then together with them.
+ * Of guards that stand behind each other any one must be enough: the story goes well as long as one of them is left, whichever
+ * it is, and not without any.
  */
-function missedBy(programs, { with: others = [], ...mutation }) {
-  const alone = lookFor(programs, [mutation], { ...mutation, quick: others.length > 0 });
-  if (alone) return { text: alone };
-  if (others.length === 0) return undefined;
+function missedInSet(programs, { with: others, scenarios, ...mutation }) {
   const layers = others.map((name) => mutations.find((it) => it.name === name) ?? fail(`there is no guard "${name}"`));
-  const together = lookFor(programs, [mutation, ...layers], mutation);
+  const all = [mutation, ...layers];
+  for (const left of all) {
+    const found = storyFor(
+      programs,
+      all.filter((it) => it !== left),
+      scenarios,
+    );
+    if (found) fail(`"${left.name}" alone does not hold, so these guards are no layers: ${found}`);
+  }
+  const found = storyFor(programs, all, scenarios);
   const names = others.map((name) => `"${name}"`).join(" and ");
-  return together && { layers: true, text: `gone together with ${names}: ${together}; alone, those hold` };
+  return found && { layers: true, text: `layer of ${all.length}, with ${names}; all gone: ${found}` };
 }
 
-/** Scenarios first, which take seconds; with `quick` only these if there are some. */
-function lookFor(programs, gone, { scenarios = [], quick, ...focus }) {
-  const words = scenarios.flatMap((name) => ["--scenario", name]);
-  if (scenarios.length > 0) {
-    const found = programs.without(gone, () => programs.simulate([...words, "--until-first"]));
-    if (found && programs.simulate(words)) fail(`a scenario fails without any change: ${found}`);
-    if (found) return found.replace(/^(scenario ".*"): /, "**$1**: ");
-    if (quick || !focus.blows) return undefined;
-  }
-  return seedFor(programs, gone, focus);
+/** The first story of these that goes wrong without the guards, and goes well with them. */
+function storyFor(programs, gone, names) {
+  const words = names.flatMap((name) => ["--scenario", name]);
+  const found = programs.without(gone, () => programs.simulate([...words, "--until-first"]));
+  if (found && programs.simulate(words)) fail(`a story goes wrong without any change: ${found}`);
+  return found && inWords(found);
+}
+
+/** A line of the simulator for the table: who found it, and the beginning of what. */
+function inWords(line) {
+  const [, finder, what] = /^(seed \d+|scenario ".*?")(?: digest \w+)?: (.*)$/.exec(line);
+  return `**${finder}**: ${what.length > messageMax ? `${what.slice(0, messageMax).replace(/[^ ]*$/, "")}…` : what}`;
 }
 
 /** The first violation that the absence explains, with its seed; undefined when none was found. */
-function seedFor(programs, gone, focus) {
+function seedFor(programs, mutation) {
   const endsAt = Date.now() + search.minutes * 60_000;
   for (let from = 1; from <= search.seeds && Date.now() < endsAt; ) {
     const minutes = (endsAt - Date.now()) / 60_000;
     const many = ["--until-first", "--from", from, "--seeds", search.seeds, "--minutes", minutes, "--workers", 1];
-    const found = programs.without(gone, () => programs.simulate(many, focus));
+    const found = programs.without([mutation], () => programs.simulate(many, mutation));
     if (found === undefined) return undefined;
     const seed = Number(/^seed (\d+)/.exec(found)[1]);
     // A seed that fails with the guard in its place says nothing about the guard.
-    if (programs.simulate(["--seed", seed], focus) === undefined) return found.replace(/^(seed \d+)/, "**$1**");
+    if (programs.simulate(["--seed", seed], mutation) === undefined) return inWords(found);
     from = seed + 1;
   }
   return undefined;
@@ -154,7 +166,7 @@ class Programs {
     const lines = stdout.split("\n");
     const violation = lines.find((line) => /^(seed \d+( digest \w+)?|scenario ".*"): (?!no violation$)/.test(line));
     if (status !== 0 && violation === undefined) fail(`the simulator did not run: ${stderr || stdout}`);
-    return violation?.slice(0, 240);
+    return violation;
   }
 }
 

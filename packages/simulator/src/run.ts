@@ -60,10 +60,8 @@ export async function runSeed(options: RunOptions): Promise<RunReport> {
     ...{ seed, nodes, copies, disksPerNode, clients, chunkBytes, diskBytes, settings },
     echo: options.echo,
   });
-  const watch = new CommandWatch(
-    () => world.timeline.now,
-    (message) => world.violate("overtaken leaders command nobody", message),
-  );
+  const clock = { now: () => world.timeline.now, wallAt: (machine: string, ms: number) => world.wallAt(machine, ms) };
+  const watch = new CommandWatch(clock, (oracle, message) => world.violate(oracle, message));
   world.network.tap = watch.tap;
   try {
     await world.boot();
@@ -84,7 +82,7 @@ async function live(world: World, swarm: Swarm): Promise<void> {
   const ledger = new Ledger();
   const actors = actorsOf(world, { swarm, drive, ledger });
   const operator = new Operator(world);
-  const nemesis = new Nemesis(world, operator, swarm);
+  const nemesis = new Nemesis({ world, ledger, drive }, operator, swarm);
   operator.start();
   const running = [nemesis.run(), ...actors.map((actor) => actor.run())];
   for (const part of running) part.catch((error: Error) => world.violate("the simulator works", error.stack ?? ""));

@@ -1,9 +1,11 @@
 import type { DiskImage } from "../disk/disk-image.ts";
 import { emptyImage } from "../disk/disk-image.ts";
 import type { SeededRandom } from "../random/seeded-random.ts";
+import type { WorkloadParts } from "../workload/file-operations.ts";
 import { healthyDisk, type NodeDiskPlace, type NodeHost } from "../world/node-host.ts";
 import type { World } from "../world/world.ts";
 import { DamageBudget } from "./damage-budget.ts";
+import { HostileClients } from "./hostile-clients.ts";
 import { Membership } from "./membership.ts";
 import type { Operator } from "./operator.ts";
 import { type Blow, blows, type Swarm } from "./swarm.ts";
@@ -16,22 +18,25 @@ export class Nemesis {
   readonly #random: SeededRandom;
   readonly #budget: DamageBudget;
   readonly #membership: Membership;
+  readonly #hostile: HostileClients;
   readonly #images = new Map<NodeDiskPlace, DiskImage>();
   readonly #swapped: (() => void)[] = [];
   #stopped = false;
 
-  constructor(world: World, operator: Operator, swarm: Swarm) {
+  constructor({ world, ledger, drive }: WorkloadParts, operator: Operator, swarm: Swarm) {
     this.#world = world;
     this.#operator = operator;
     this.#swarm = swarm;
     this.#random = world.chance;
     this.#budget = new DamageBudget(world);
     this.#membership = new Membership(world, operator);
+    this.#hostile = new HostileClients({ world, ledger, drive });
   }
 
   stop(): void {
     this.#stopped = true;
     this.#membership.stop();
+    this.#world.trap = undefined;
     for (const back of this.#swapped.splice(0)) back();
   }
 
@@ -81,6 +86,8 @@ export class Nemesis {
         node.cutPower();
         this.#operator.leaveDown(node, this.#between(1000, 40_000));
         return name;
+      case "cut power at a point":
+        return this.#layTrap();
       case "cut power of all":
         return this.#cutAll();
       case "kill metadata":
@@ -110,6 +117,10 @@ export class Nemesis {
         return this.#membership.drain(node, this.#between(20_000, 90_000));
       case "add node":
         return this.#membership.add();
+      case "hold back receipts":
+      case "forge receipts":
+      case "commit again":
+        return this.#hostile.attack(blow);
       case "rebalance":
         return this.#membership.rebalance();
       case "change copies":
@@ -153,6 +164,19 @@ export class Nemesis {
     }
   }
 
+  /** The next node that comes to a certain step of its work loses its power in the middle of it. */
+  #layTrap(): string | undefined {
+    // One kind of step is as likely as another, however rare it is.
+    const point = this.#oneOf([...this.#world.pointsPassed]);
+    if (point === undefined) return undefined;
+    const spring = (node: NodeHost): void => {
+      node.cutPower();
+      this.#operator.leaveDown(node, this.#between(1000, 20_000));
+    };
+    this.#world.trap = { point, spring };
+    return `at ${point}`;
+  }
+
   #cutAll(): string {
     for (const node of this.#operator.nodes()) {
       node.cutPower();
@@ -190,7 +214,7 @@ export class Nemesis {
     const machine = this.#oneOf([metadata, ...nodes, ...clients])?.machine;
     if (!machine) return "nobody";
     const ms = Math.round((this.#random.fraction() - 0.5) * 2 * this.#between(1000, 7_200_000));
-    machine.wall.offsetMs += ms;
+    machine.jump(machine.wall.offsetMs + ms);
     return `${machine.name} by ${ms} ms`;
   }
 

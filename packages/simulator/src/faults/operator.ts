@@ -57,7 +57,7 @@ export class Operator {
     metadata.faults.unknownOutcome = 0;
     this.#world.crashPointChance = 0;
     this.#downUntil.clear();
-    for (const { machine } of [metadata, ...this.#world.nodes, ...clients]) machine.wall.offsetMs = 0;
+    for (const { machine } of [metadata, ...this.#world.nodes, ...clients]) machine.jump(0);
     // A drive may ask for one copy more than at first, and that many nodes must be there.
     while (this.nodes().length <= this.#world.options.copies) this.#world.addNode();
     for (const node of this.nodes()) {

@@ -47,7 +47,11 @@ export type Blow =
   | "drain node"
   | "add node"
   | "rebalance"
-  | "change copies";
+  | "change copies"
+  | "cut power at a point"
+  | "hold back receipts"
+  | "forge receipts"
+  | "commit again";
 
 export const blows: readonly Blow[] = [
   "kill node",
@@ -73,6 +77,10 @@ export const blows: readonly Blow[] = [
   "add node",
   "rebalance",
   "change copies",
+  "cut power at a point",
+  "hold back receipts",
+  "forge receipts",
+  "commit again",
 ];
 
 /** Only these blows, all equally often. Throws invalid for one that does not exist. */

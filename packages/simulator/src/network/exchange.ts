@@ -1,7 +1,7 @@
 import type { HttpReply, IncomingReply, IncomingRequest, OutgoingRequest } from "@cairn/env";
 import { concatBytes, StorageError } from "@cairn/protocol";
 import type { Life } from "../world/life.ts";
-import type { Listening, Wires } from "./wires.ts";
+import type { Listening, Way, Wires } from "./wires.ts";
 
 const connectTimeoutMs = 5000;
 /** Buffers are used again after a reply: whoever still reads from one sees this. */
@@ -82,7 +82,7 @@ export class Exchange {
       if (this.#chance(0.5)) this.#unheard();
       return;
     }
-    let delay = this.#delay();
+    let delay = this.#delay() + (this.#network.interference.delayMs?.(this.#way()) ?? 0);
     if (this.#chance(faults.late)) {
       faulted("late request");
       delay += random.fraction() * faults.lateMs;
@@ -179,10 +179,7 @@ export class Exchange {
 
   #reply(reply: HttpReply, arrival: Arrival): void {
     this.#network.tap?.({
-      from: this.#from.machine,
-      to: this.#machine,
-      method: this.#request.method,
-      target: new URL(this.#request.url).pathname,
+      ...this.#way(),
       headers: this.#request.headers ?? {},
       body: this.#body,
       status: reply.status,
@@ -190,7 +187,8 @@ export class Exchange {
     });
     if (!arrival.answered) return;
     // Copied now: the server may use its buffers again.
-    const body = this.#request.method === "HEAD" ? new Uint8Array(0) : concatBytes(reply.body ?? []).slice();
+    const sent = this.#request.method === "HEAD" ? new Uint8Array(0) : concatBytes(reply.body ?? []).slice();
+    const body = this.#network.interference.answer?.(this.#way(), sent) ?? sent;
     const { faults, faulted } = this.#network;
     if (this.#chance(faults.loss)) {
       faulted("lost reply");
@@ -210,8 +208,14 @@ export class Exchange {
     });
   }
 
+  #way(): Way {
+    const { method, url } = this.#request;
+    return { from: this.#from.machine, to: this.#machine, method, target: new URL(url).pathname };
+  }
+
   #call(): string {
-    return `${this.#request.method} ${new URL(this.#request.url).pathname}`;
+    const { method, target } = this.#way();
+    return `${method} ${target}`;
   }
 
   #back(then: () => void): void {

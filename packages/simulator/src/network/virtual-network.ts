@@ -5,7 +5,7 @@ import type { Life } from "../world/life.ts";
 import type { Timeline } from "../world/timeline.ts";
 import { Exchange } from "./exchange.ts";
 import { Cuts, calmNetwork, type NetworkFaults } from "./link-faults.ts";
-import type { Listening, Tap, Wires } from "./wires.ts";
+import type { Interference, Listening, Tap, Wires } from "./wires.ts";
 
 /** The network between all machines of a world. Machines are named by the host of a URL. */
 export class VirtualNetwork implements Wires {
@@ -17,6 +17,7 @@ export class VirtualNetwork implements Wires {
   readonly cuts: Cuts = new Cuts();
   readonly dark: Set<string> = new Set();
   tap: Tap | undefined;
+  interference: Interference = {};
   requests = 0;
   readonly #listening = new Map<string, Listening>();
   #ports = 30_000;

@@ -25,6 +25,23 @@ export type Tap = (seen: {
   readonly arrivedAt: number;
 }) => void;
 
+/** Where a request goes, by the names of machines. */
+export interface Way {
+  readonly from: string;
+  readonly to: string;
+  readonly method: string;
+  /** Path without its query. */
+  readonly target: string;
+}
+
+/** Interferes with single requests, as no chance would. */
+export interface Interference {
+  /** Ms by which a request is held up beyond its delay. */
+  readonly delayMs?: (way: Way) => number;
+  /** What arrives of an answer in place of these bytes. */
+  readonly answer?: (way: Way, body: Uint8Array) => Uint8Array;
+}
+
 /** What requests go through on their way. */
 export interface Wires {
   readonly timeline: Timeline;
@@ -38,6 +55,7 @@ export interface Wires {
   /** Machines without power: whoever asks them hears nothing. */
   readonly dark: Set<string>;
   readonly tap: Tap | undefined;
+  readonly interference: Interference;
   /** Requests so far. */
   requests: number;
   /** Who listens at `host:port`. */

@@ -61,6 +61,19 @@ export async function isAnywhere(world: World, chunk: string): Promise<boolean> 
   return false;
 }
 
+/** Places on disks in which a start finds no whole record, or knows of none. */
+export async function damagedPlaces(world: World): Promise<readonly string[]> {
+  const places: string[] = [];
+  for (const [disk, engine] of await openAll(world)) {
+    for (const { group } of engine.digests()) {
+      for (const { segment, offset } of engine.quarantined(group)) {
+        places.push(`disk ${disk} group ${group} segment ${segment} at ${offset}`);
+      }
+    }
+  }
+  return places;
+}
+
 async function openAll(world: World): Promise<ReadonlyMap<DiskId, DiskEngine>> {
   const engines = new Map<DiskId, DiskEngine>();
   for (const { platter } of world.nodes.filter(({ gone }) => !gone).flatMap(({ disks }) => disks)) {
@@ -82,7 +95,7 @@ function quietEnv(world: World): Env {
   const timeline = new Timeline();
   const life = new Life(timeline);
   return processEnv({
-    ...{ name: "examiner", timeline, life, wall: { offsetMs: 0 }, random: world.will },
+    ...{ name: "examiner", timeline, life, wall: { offsetMs: 0, jumpedAt: 0 }, random: world.will },
     network: world.network.of("examiner", life),
     log: new RunLog(timeline),
     unforeseen: () => undefined,
@@ -134,17 +147,23 @@ async function unknownRecords(
   world: World,
   engines: ReadonlyMap<DiskId, DiskEngine>,
 ): Promise<Pick<Examination, "orphans" | "looseCopiesMin">> {
-  const { rows, open } = await world.metadata.database.read(async (sql) => ({
+  const { rows, open, removed } = await world.metadata.database.read(async (sql) => ({
     rows: await sql.all<{ hash: Uint8Array; generation: number }>(
       "SELECT hash, generation FROM chunk UNION SELECT hash, generation FROM condemned",
     ),
     open: await sql.all<{ id: number }>("SELECT id FROM lease WHERE state = 0"),
+    removed: await sql.all<{ id: number }>(
+      "SELECT id FROM disk JOIN node ON node.name = disk.node WHERE node.duty = 3",
+    ),
   }));
   const known = new Set(rows.map(({ hash, generation }) => `${chunkIdFromHash(hash)} ${generation}`));
+  // Nobody may clear a node that was removed, even when the answer to its removal was lost and its machine goes on.
+  const shutOut = new Set(removed.map(({ id }) => id));
   const openLeases = new Set(open.map(({ id }) => id));
   const orphans: string[] = [];
   const loose = new Map<string, number>();
   for (const [disk, engine] of engines) {
+    if (shutOut.has(disk)) continue;
     for await (const { group, id, generation } of recordsOf(engine)) {
       const key = `${id} ${generation}`;
       if (known.has(key)) continue;

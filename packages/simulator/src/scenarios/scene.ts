@@ -131,7 +131,8 @@ export class Scene {
 
   /** Rows of the database as they stand. */
   rows<Row>(text: string, ...values: readonly SqlValue[]): Promise<Row[]> {
-    return this.world.metadata.database.read((sql) => sql.all<Row>(text, ...values));
+    // A transaction may have the database that waits for time to pass.
+    return this.do(this.world.metadata.database.read((sql) => sql.all<Row>(text, ...values)));
   }
 
   /** Lets time pass until the database has such a row. */

@@ -6,6 +6,7 @@ import {
   type CommittedChunk,
   chunkIdFromHash,
   fromHex,
+  type Generation,
   type GroupMember,
   generationOf,
   isKind,
@@ -49,8 +50,8 @@ export class RawClient {
     this.#client = client;
   }
 
-  newChunk(): RawChunk {
-    const bytes = this.#parts.world.will.bytes(chunkBytes);
+  newChunk(length: number = chunkBytes): RawChunk {
+    const bytes = this.#parts.world.will.bytes(length);
     return { id: chunkIdFromHash(fromHex(digestOf(bytes))), bytes };
   }
 
@@ -70,10 +71,14 @@ export class RawClient {
   async send(lease: Lease, { id, bytes }: RawChunk): Promise<CommittedChunk> {
     const [group] = lease.groups;
     if (!group) throw new StorageError("unavailable", "send chunk", "the lease has no group");
-    const generation = generationOf(lease.id, ++this.#counter);
+    const generation = this.newGeneration(lease);
     const write = { id, bytes, generation, token: group.writeToken };
     const receipts = await Promise.all(group.members.map((member) => this.nodeOf(member).put(write)));
     return { id, length: bytes.length, group: group.id, written: { generation, receipts } };
+  }
+
+  newGeneration({ id }: Lease): Generation {
+    return generationOf(id, ++this.#counter);
   }
 
   nodeOf({ url }: GroupMember): ChunkService {

@@ -8,6 +8,13 @@ const epochMs = Date.UTC(2026, 0, 1);
 /** The wall clock of one machine: it may be wrong, and jump. */
 export interface WallClock {
   offsetMs: number;
+  /** Virtual ms at which it jumped last. */
+  jumpedAt: number;
+}
+
+/** What the clock shows, or showed if it has not jumped since; ms. */
+export function wallTime(wall: WallClock, virtualMs: number): number {
+  return Math.floor(epochMs + virtualMs + wall.offsetMs);
 }
 
 /** Time as one process on one machine sees it. */
@@ -23,7 +30,7 @@ export class HostClock implements Clock {
   }
 
   now(): number {
-    return Math.floor(epochMs + this.#timeline.now + this.#wall.offsetMs);
+    return wallTime(this.#wall, this.#timeline.now);
   }
 
   monotonic(): number {

@@ -26,7 +26,7 @@ export interface Surroundings {
 export class Machine {
   readonly name: string;
   readonly random: SeededRandom;
-  readonly wall: WallClock = { offsetMs: 0 };
+  readonly wall: WallClock = { offsetMs: 0, jumpedAt: 0 };
   readonly surroundings: Surroundings;
   #life: Life;
 
@@ -45,6 +45,11 @@ export class Machine {
 
   get running(): boolean {
     return this.#life.alive;
+  }
+
+  /** The wall clock shows something else from now on. */
+  jump(offsetMs: number): void {
+    Object.assign(this.wall, { offsetMs, jumpedAt: this.surroundings.timeline.now });
   }
 
   note(what: string): void {

@@ -20,7 +20,8 @@ export interface NodeDiskPlace {
   readonly faults: DiskFaults;
 }
 
-const segmentBytes = 65_536;
+/** Nodes begin another segment after so many. */
+export const segmentBytes = 65_536;
 
 /** The machine of a storage node: its disks stay, processes come and go. */
 export class NodeHost {

@@ -3,6 +3,7 @@ import { VirtualNetwork } from "../network/virtual-network.ts";
 import { Violation } from "../oracle/violation.ts";
 import { SeededRandom } from "../random/seeded-random.ts";
 import { ClientHost } from "./client-host.ts";
+import { wallTime } from "./host-clock.ts";
 import { Machine, type Surroundings } from "./machine.ts";
 import { MetadataHost, type MetadataHostOptions } from "./metadata-host.ts";
 import { NodeHost } from "./node-host.ts";
@@ -39,6 +40,10 @@ export class World {
   calm = false;
   /** Chance that a process ends at a crash point it passes. */
   crashPointChance = 0;
+  /** Crash points that storage nodes have passed so far. */
+  readonly pointsPassed: Set<string> = new Set();
+  /** What becomes of the next node, or of this one, that passes a crash point; its process ends there. */
+  trap: { readonly point: string; readonly node?: NodeHost; readonly spring: (node: NodeHost) => void } | undefined;
   readonly #seeds: SeededRandom;
   readonly #surroundings: Surroundings;
 
@@ -60,7 +65,9 @@ export class World {
       chance: this.chance,
       faulted,
       unforeseen: (who, error) => this.violate("no invariant breaks", `${who}: ${error.stack ?? error.message}`),
-      endsAt: () => this.crashPointChance > 0 && this.chance.fraction() < this.crashPointChance,
+      endsAt: (machine, point) =>
+        this.#isTrapped(machine, point) ||
+        (this.crashPointChance > 0 && this.chance.fraction() < this.crashPointChance),
     };
   }
 
@@ -112,6 +119,13 @@ export class World {
     if (!done()) this.violate("everything ends", `${what}: not within ${msMax} ms`);
   }
 
+  /** What the clock of a machine showed; undefined for one that has jumped since. */
+  wallAt(name: string, virtualMs: number): number | undefined {
+    const machines = [this.metadata, ...this.nodes, ...this.clients].map(({ machine }) => machine);
+    const wall = machines.find((machine) => machine.name === name)?.wall;
+    return wall && wall.jumpedAt < virtualMs ? wallTime(wall, virtualMs) : undefined;
+  }
+
   faulted(what: string): void {
     this.faults.set(what, (this.faults.get(what) ?? 0) + 1);
   }
@@ -125,6 +139,17 @@ export class World {
   /** Chance of its own for a part, so that more of it in one part changes nothing in the others. */
   fork(): SeededRandom {
     return new SeededRandom(this.#seeds.integer(2 ** 32));
+  }
+
+  #isTrapped(name: string, point: string): boolean {
+    const node = this.nodes.find(({ machine }) => machine.name === name);
+    if (!node) return false;
+    this.pointsPassed.add(point);
+    if (this.trap?.point !== point || (this.trap.node ?? node) !== node) return false;
+    const { spring } = this.trap;
+    this.trap = undefined;
+    spring(node);
+    return true;
   }
 
   #machine(name: string): Machine {

@@ -1,0 +1,4 @@
+import { testScenarios } from "../testing/scenario-tests.ts";
+import { tornWrites } from "./torn-writes.ts";
+
+testScenarios(tornWrites);
