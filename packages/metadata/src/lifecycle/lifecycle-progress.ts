@@ -3,8 +3,8 @@ import { bytesOfId, type DriveId } from "@cairn/protocol";
 import type { Transaction } from "../sql/transaction.ts";
 import type { Place } from "./lifecycle-world.ts";
 
-/** A walk over current versions, then over those that are not current any more, then over unfinished uploads. */
-export type LifecyclePhase = "objects" | "versions" | "uploads";
+/** A walk over current versions, those that are not current any more, those of removed objects, and unfinished uploads. */
+export type LifecyclePhase = "objects" | "versions" | "removed" | "uploads";
 
 /** How far the walk over a bucket is. It goes on there after a restart. */
 export interface LifecycleProgress {

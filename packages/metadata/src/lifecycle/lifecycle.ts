@@ -6,7 +6,7 @@ import { beginProgress, keepProgress, type LifecycleProgress, readProgress } fro
 import { type LifecycleWorld, type RulesNow, rulesOf } from "./lifecycle-world.ts";
 import { expireObjects } from "./object-expiry.ts";
 import { expireUploads } from "./upload-expiry.ts";
-import { expireVersions } from "./version-expiry.ts";
+import { expireRemoved, expireVersions } from "./version-expiry.ts";
 
 /** Pages of one round, and what is removed in one before it ends. */
 const pagesPerRound = 20;
@@ -14,8 +14,8 @@ const removedPerRound = 2000;
 /** Wait between two steps, so that users' changes come between. */
 const pauseMs = 5;
 
-const steps = { objects: expireObjects, versions: expireVersions, uploads: expireUploads };
-const following = { objects: "versions", versions: "uploads", uploads: "done" } as const;
+const steps = { objects: expireObjects, versions: expireVersions, removed: expireRemoved, uploads: expireUploads };
+const following = { objects: "versions", versions: "removed", removed: "uploads", uploads: "done" } as const;
 
 /** How far the walk over a bucket is, for people. */
 export interface LifecycleRound {
@@ -81,8 +81,8 @@ export class Lifecycle {
       if (progress.phase !== "done") await store.clock.sleep(pauseMs, signal);
     }
     const kept = await store.queue.submit((tx) => keepProgress(tx, drive, progress));
-    const { objects, versions, uploads } = progress.removed;
-    const went = `${objects} objects expired, ${versions} older versions dropped, ${uploads} uploads given up`;
+    const { objects, versions, removed: hidden, uploads } = progress.removed;
+    const went = `${objects} objects expired, ${versions + hidden} older versions dropped, ${uploads} uploads given up`;
     const removed = totalOf(progress);
     if (!kept) return { removed, message: `${went}; the rules have changed`, done: false };
     const at = progress.after === undefined ? "" : `; at ${progress.after.key.slice(0, 100)}`;
@@ -98,7 +98,11 @@ export class Lifecycle {
       await store.drives.byId(tx.sql, drive);
       const known = await readProgress(tx.sql, drive);
       if (known && (known.phase !== "done" || known.day === day)) return known;
-      const fresh: LifecycleProgress = { day, phase: "objects", removed: { objects: 0, versions: 0, uploads: 0 } };
+      const fresh: LifecycleProgress = {
+        day,
+        phase: "objects",
+        removed: { objects: 0, versions: 0, removed: 0, uploads: 0 },
+      };
       await beginProgress(tx, drive, fresh);
       return fresh;
     });
@@ -121,6 +125,6 @@ export class Lifecycle {
   }
 }
 
-function totalOf({ removed: { objects, versions, uploads } }: LifecycleProgress): number {
-  return objects + versions + uploads;
+function totalOf({ removed: { objects, versions, removed, uploads } }: LifecycleProgress): number {
+  return objects + versions + removed + uploads;
 }

@@ -5,7 +5,7 @@ import { AccessKeys } from "../objects/access-keys.ts";
 import { Objects } from "../objects/objects.ts";
 import { audit } from "../sql/testing/audit.ts";
 import { TestMetadata } from "../sql/testing/test-metadata.ts";
-import { expireVersions } from "./version-expiry.ts";
+import { expireRemoved, expireVersions } from "./version-expiry.ts";
 
 const day = 86_400_000;
 let metadata: TestMetadata;
@@ -27,13 +27,15 @@ async function expire(...rules: readonly LifecycleRule[]): Promise<number> {
   await objects.setBucketDocument(drive, lifecycleDocument, JSON.stringify(rules));
   const world = { store: metadata.store, core: metadata.cluster.core };
   let removed = 0;
-  let after: { readonly key: string } | undefined;
-  do {
-    const now = { rules, now: metadata.cluster.clock.now(), dayMs: day, after };
-    const step = await expireVersions(world, drive, now);
-    removed += step.removed;
-    after = step.next;
-  } while (after);
+  for (const walk of [expireVersions, expireRemoved]) {
+    let after: { readonly key: string } | undefined;
+    do {
+      const now = { rules, now: metadata.cluster.clock.now(), dayMs: day, after };
+      const step = await walk(world, drive, now);
+      removed += step.removed;
+      after = step.next;
+    } while (after);
+  }
   return removed;
 }
 
@@ -105,13 +107,49 @@ test("a key with very many versions is worked off in several steps", async () =>
   await audit(metadata.store.database);
 });
 
-test("what is in the trash is not touched", async () => {
+test("versions of an object that was removed go so many days after that, and with the last of them its marker", async () => {
   const id = await writeDaily("a", [1, 2]);
   await objects.removeObjects(metadata.commitId(), drive, [{ key: "a" }]);
+  await pass(2);
+  const rules = rule({ filter: { prefix: "a", tags: [] }, noncurrentExpiration: { days: 3 } });
+  expect(await expire(rules)).toBe(1);
+  expect(await versions(id)).toEqual(sizes(2));
+  await pass(1);
+  expect(await expire(rules)).toBe(1);
+  expect((await metadata.namespace.listTrash(drive, {})).items).toEqual([]);
+  await metadata.reclaim();
+  await audit(metadata.store.database);
+});
+
+test("of a key that was removed and written again, the newest of all its versions stay", async () => {
+  await writeDaily("a", [1, 2]);
+  await objects.removeObjects(metadata.commitId(), drive, [{ key: "a" }]);
+  await writeDaily("b", [1]);
+  await objects.removeObjects(metadata.commitId(), drive, [{ key: "b" }]);
+  const id = await writeDaily("a", [3, 4]);
+  await pass(100);
+  expect(await expire(rule({ noncurrentExpiration: { days: 1, newerVersions: 2 } }))).toBe(1);
+  const { items } = await metadata.namespace.listTrash(drive, {});
+  expect(items.map(({ path, size }) => [path, size])).toEqual([
+    ["/b", metadata.lengthOf(1)],
+    ["/a", metadata.lengthOf(2)],
+  ]);
+  expect(await versions(id)).toEqual(sizes(4, 3));
+  expect(await expire(rule({ noncurrentExpiration: { days: 1 } }))).toBe(3);
+  expect((await metadata.namespace.listTrash(drive, {})).items).toEqual([]);
+  expect(await versions(id)).toEqual(sizes(4));
+  await metadata.reclaim();
+  await audit(metadata.store.database);
+});
+
+test("folders in the trash are not looked into", async () => {
+  await metadata.folder("/docs");
+  const { id: parent } = await metadata.namespace.stat({ drive, path: "/docs" });
+  await metadata.file("a", [1], { parent });
+  await metadata.namespace.trash(metadata.commitId(), parent);
   await pass(100);
   expect(await expire(rule({ noncurrentExpiration: { days: 1 } }))).toBe(0);
-  await metadata.namespace.restore(metadata.commitId(), id, "fail");
-  expect(await versions(id)).toEqual(sizes(2, 1));
+  expect((await metadata.namespace.listTrash(drive, {})).items).toHaveLength(1);
 });
 
 test("rules that are gone when a version is to be dropped drop nothing", async () => {

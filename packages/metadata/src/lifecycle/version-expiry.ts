@@ -1,20 +1,13 @@
 import type { Sql } from "@cairn/env";
-import {
-  bytesOfId,
-  compareBytes,
-  type DriveId,
-  idFromBytes,
-  isNoncurrentExpired,
-  type ListedObject,
-} from "@cairn/protocol";
+import { bytesOfId, type DriveId, fromUtf8, idFromBytes, isNoncurrentExpired, type VersionId } from "@cairn/protocol";
 import type { DriveRecord } from "../namespace/drive-table.ts";
-import type { EntryRow } from "../namespace/entry-row.ts";
+import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
 import { findKey } from "../namespace/object-lookup.ts";
-import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
-import { noteObject } from "../notification/object-events.ts";
-import { listObjects } from "../objects/object-listing.ts";
-import { treeOf } from "../sql/store.ts";
-import type { Transaction } from "../sql/transaction.ts";
+import type { Tree } from "../namespace/tree.ts";
+import { behind, listObjects } from "../objects/object-listing.ts";
+import { Removal } from "../objects/object-removal.ts";
+import { pathOfKey, trashedAtKey } from "../objects/version-lookup.ts";
+import { readTree, treeOf } from "../sql/store.ts";
 import {
   commonPrefix,
   type LifecycleStep,
@@ -25,120 +18,173 @@ import {
 } from "./lifecycle-world.ts";
 import { tagsOf } from "./object-expiry.ts";
 
-/** Keys looked at in one step; versions of one key removed in one transaction. */
-const lookedAtOnce = 500;
+/** Keys looked at in one step; versions removed in one transaction, and in one step. */
+const keysAtOnce = 500;
 const removedAtOnce = 100;
 const removedPerStep = 1000;
+/** Files in the trash of one key that are looked at, and versions of one file: the oldest of them first. */
+const filesLooked = 1000;
 
 /** A version that is not current any more. */
 interface OldVersion {
-  readonly id: Uint8Array;
+  readonly id: VersionId;
   readonly size: number;
   readonly meta: string | null;
-  readonly created_at: number;
-  /** When the next one was written. */
+  readonly createdAt: number;
+  /** When the next one was written, or the object was removed. */
   readonly since: number;
-  /** Versions between it and the current one. */
+  /** Versions of the key that are newer and not current either. */
   readonly newer: number;
 }
 
-/** Drops versions of one page of keys that have long not been current. The current ones, and the trash, are not touched. */
-export async function expireVersions(
+/** Removes versions of one page of keys that have long not been current: behind the current ones. */
+export function expireVersions(
   world: LifecycleWorld,
   drive: DriveId,
-  { after, ...rules }: RulesNow & { readonly after: Place | undefined },
+  request: RulesNow & { readonly after: Place | undefined },
 ): Promise<LifecycleStep> {
-  const { store } = world;
-  const expiring = rules.rules.filter(({ enabled, noncurrentExpiration }) => enabled && noncurrentExpiration);
-  if (expiring.length === 0 || !(await store.database.read((sql) => hasOld(sql, world, drive))))
-    return { removed: 0, next: undefined };
-  const page = await listObjects(store, drive, {
-    ...{ prefix: commonPrefix(expiring), delimiter: "", after: after?.key ?? "", size: lookedAtOnce },
+  return new VersionWalk(world, drive, request).step(async (prefix, after) => {
+    const page = await listObjects(world.store, drive, { prefix, delimiter: "", after, size: keysAtOnce });
+    return { keys: page.objects.map(({ key }) => key), next: page.next };
   });
-  let removed = 0;
-  let before = after?.key ?? "";
-  for (const object of page.objects) {
-    for (let went = removedAtOnce; went === removedAtOnce; removed += went) {
-      // A key may have any number of versions: the next step goes on with it.
-      if (removed >= removedPerStep) return { removed, next: { key: before } };
-      went = await expireOne(world, drive, { object, rules: { ...rules, rules: expiring } });
-    }
-    before = object.key;
-  }
-  return { removed, next: page.next === undefined ? undefined : { key: page.next } };
 }
 
-/** A drive whose files all have one version is not walked over. */
-async function hasOld(sql: Sql, { store }: LifecycleWorld, id: DriveId): Promise<boolean> {
-  const { scope } = await store.drives.byId(sql, id);
-  const row = await sql.get<{ files: number; versions: number }>(
-    "SELECT SUM(files) AS files, SUM(versions) AS versions FROM usage WHERE scope = ?",
-    scope,
-  );
-  return (row?.versions ?? 0) > (row?.files ?? 0);
-}
-
-/** Removes the oldest versions of a key that are due, removedAtOnce at most; tells how many. */
-async function expireOne(
+/** The same of objects that were removed, and whose versions lie in the trash. */
+export function expireRemoved(
   world: LifecycleWorld,
   drive: DriveId,
-  { object, rules }: { readonly object: ListedObject; readonly rules: RulesNow },
-): Promise<number> {
-  const { store } = world;
-  const { key } = object;
-  const found = await store.database.read(async (sql) => {
-    const row = await sql.get<{ entry: Uint8Array }>(
-      "SELECT entry FROM version WHERE id = ?",
-      bytesOfId(object.version),
+  request: RulesNow & { readonly after: Place | undefined },
+): Promise<LifecycleStep> {
+  return new VersionWalk(world, drive, request).step(async (prefix, after) => {
+    const paths = await world.store.database.read((sql) =>
+      sql.all<{ path: Uint8Array }>(
+        `SELECT DISTINCT original_path AS path FROM entry WHERE drive = ? AND original_path > ? AND original_path >= ?
+         AND original_path < ? AND trashed_at IS NOT NULL AND kind = ${fileKind} ORDER BY original_path LIMIT ${keysAtOnce}`,
+        bytesOfId(drive),
+        pathOfKey(after),
+        pathOfKey(prefix),
+        behind(pathOfKey(prefix)),
+      ),
     );
-    return row ? dueOf(key, await oldest(sql, row.entry, bytesOfId(object.version)), rules) : [];
-  });
-  if (found.length === 0) return 0;
-  return await removeByRules(world, { drive, now: rules.now, count: found.length }, async (tx, current) => {
-    const record = await store.drives.byId(tx.sql, drive);
-    const { file } = await findKey(treeOf(store, tx), record, key);
-    if (!file?.current_version) return 0;
-    const due = dueOf(key, await oldest(tx.sql, file.id, file.current_version), current);
-    return await drop(tx, { record, file, key }, { due, reclaimer: new Reclaimer(tx, store.drives, reclaimBudget) });
+    const keys = paths.map(({ path }) => fromUtf8(path.subarray(1)));
+    return { keys, next: keys.length < keysAtOnce ? undefined : keys.at(-1) };
   });
 }
 
-async function drop(
-  tx: Transaction,
-  { record, file, key }: { readonly record: DriveRecord; readonly file: EntryRow; readonly key: string },
-  { due, reclaimer }: { readonly due: readonly OldVersion[]; readonly reclaimer: Reclaimer },
-): Promise<number> {
-  let went = 0;
-  for (const { id } of due) {
-    if (!(await reclaimer.olderVersion(file, id))) continue;
-    await noteObject(tx, record, { event: "LifecycleExpiration:Delete", key, version: idFromBytes("v_", id) });
-    went++;
+/** A step over keys. */
+class VersionWalk {
+  readonly #world: LifecycleWorld;
+  readonly #drive: DriveId;
+  readonly #rules: RulesNow;
+  readonly #after: string;
+
+  constructor(world: LifecycleWorld, drive: DriveId, { after, ...rules }: RulesNow & { after: Place | undefined }) {
+    this.#world = world;
+    this.#drive = drive;
+    this.#rules = { ...rules, rules: rules.rules.filter((rule) => rule.enabled && rule.noncurrentExpiration) };
+    this.#after = after?.key ?? "";
   }
-  return went;
+
+  async step(
+    page: (
+      prefix: string,
+      after: string,
+    ) => Promise<{ readonly keys: readonly string[]; readonly next: string | undefined }>,
+  ): Promise<LifecycleStep> {
+    const { rules } = this.#rules;
+    if (rules.length === 0 || !(await this.#hasOld())) return { removed: 0, next: undefined };
+    const { keys, next } = await page(commonPrefix(rules), this.#after);
+    let removed = 0;
+    let before = this.#after;
+    for (const key of keys) {
+      for (let went = removedAtOnce; went === removedAtOnce; removed += went) {
+        // A key may have any number of versions: the next step goes on with it.
+        if (removed >= removedPerStep) return { removed, next: { key: before } };
+        went = await this.#expire(key);
+      }
+      before = key;
+    }
+    return { removed, next: next === undefined ? undefined : { key: next } };
+  }
+
+  /** A drive whose files all have one version and stand where they stood is not walked over. */
+  async #hasOld(): Promise<boolean> {
+    const { database, drives } = this.#world.store;
+    const row = await database.read(async (sql) =>
+      sql.get<{ old: number }>(
+        "SELECT SUM(versions) - SUM(files) + SUM(trashed) AS old FROM usage WHERE scope = ?",
+        (await drives.byId(sql, this.#drive)).scope,
+      ),
+    );
+    return (row?.old ?? 0) > 0;
+  }
+
+  /** Removes the oldest versions of a key that are due, removedAtOnce at most; tells how many. */
+  async #expire(key: string): Promise<number> {
+    const { store } = this.#world;
+    const drive = this.#drive;
+    const found = await readTree(store, async (tree, sql) =>
+      dueOf(key, await oldVersions(tree, await store.drives.byId(sql, drive), key), this.#rules),
+    );
+    if (found.length === 0) return 0;
+    const { now } = this.#rules;
+    return await removeByRules(this.#world, { drive, now, count: found.length }, async (tx, current) => {
+      const record = await store.drives.byId(tx.sql, drive);
+      const removal = new Removal(store, tx, { drive: record, kind: "LifecycleExpiration" });
+      let went = 0;
+      for (const { id: version } of dueOf(key, await oldVersions(treeOf(store, tx), record, key), current)) {
+        if ((await removal.one({ key, version })).removed) went++;
+      }
+      return went;
+    });
+  }
 }
 
-/** The oldest versions behind the current one, oldest first. */
-async function oldest(sql: Sql, entry: Uint8Array, current: Uint8Array): Promise<readonly OldVersion[]> {
-  const rows = await sql.all<Omit<OldVersion, "since" | "newer">>(
+/** Versions of a key that are not current, the newest file first, of each the oldest versions first. */
+async function oldVersions(tree: Tree, drive: DriveRecord, key: string): Promise<readonly OldVersion[]> {
+  const { file: live } = await findKey(tree, drive, key);
+  const found: OldVersion[] = [];
+  let newer = 0;
+  for (const file of [...(live ? [live] : []), ...(await trashedAtKey(tree.sql, drive, key, filesLooked))]) {
+    const count = await countVersions(tree.sql, file);
+    // The current one of an object that is there is none of them.
+    const old = file === live ? count - 1 : count;
+    found.push(...(await oldest(tree.sql, file, { old, newer })));
+    newer += old;
+  }
+  return found;
+}
+
+/** The oldest `removedAtOnce` of a file's `old` versions that are not current. */
+async function oldest(
+  sql: Sql,
+  file: EntryRow,
+  { old, newer }: { readonly old: number; readonly newer: number },
+): Promise<OldVersion[]> {
+  const rows = await sql.all<{ id: Uint8Array; size: number; meta: string | null; created_at: number }>(
     `SELECT id, size, meta, created_at FROM version WHERE entry = ? AND state = 0 ORDER BY sequence LIMIT ${removedAtOnce + 1}`,
-    entry,
+    file.id,
   );
-  if (rows.length < 2) return [];
-  const count = await sql.get<{ count: number }>(
-    "SELECT COUNT(*) AS count FROM version WHERE entry = ? AND state = 0",
-    entry,
-  );
-  const last = (count?.count ?? 0) - 1;
-  // The one behind them, or the current one, says since when the last of them is old.
-  return rows.slice(0, -1).flatMap((row, index) => {
-    const next = rows[index + 1];
-    if (!next || compareBytes(row.id, current) === 0) return [];
-    return [{ ...row, since: next.created_at, newer: last - 1 - index }];
+  return rows.slice(0, Math.min(removedAtOnce, old)).flatMap((row, index) => {
+    const since = rows[index + 1]?.created_at ?? file.trashed_at;
+    if (since === null) return [];
+    const { size, meta, created_at: createdAt } = row;
+    return [{ id: idFromBytes("v_", row.id), size, meta, createdAt, since, newer: newer + old - 1 - index }];
   });
+}
+
+async function countVersions(sql: Sql, file: EntryRow): Promise<number> {
+  const row = await sql.get<{ count: number }>(
+    "SELECT COUNT(*) AS count FROM version WHERE entry = ? AND state = 0",
+    file.id,
+  );
+  return row?.count ?? 0;
 }
 
 function dueOf(key: string, versions: readonly OldVersion[], { rules, now, dayMs }: RulesNow): OldVersion[] {
-  return versions.filter(({ size, meta, created_at, since, newer }) =>
-    isNoncurrentExpired(rules, { key, size, tags: tagsOf(meta), createdAt: created_at, since, newer }, { now, dayMs }),
-  );
+  return versions
+    .filter(({ meta, ...version }) =>
+      isNoncurrentExpired(rules, { ...version, key, tags: tagsOf(meta) }, { now, dayMs }),
+    )
+    .slice(0, removedAtOnce);
 }

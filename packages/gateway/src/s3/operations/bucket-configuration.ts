@@ -46,10 +46,10 @@ export const bucketLifecycle: Record<"get" | "put" | "remove", Operation> = oper
 
 /** A rule without a name gets one: objects say by which they will go. */
 function readLifecycleRules(body: Uint8Array, { options: { env } }: BucketCall): readonly LifecycleRule[] {
-  const rules = readLifecycleConfiguration(body);
-  if (rules.some(({ expiration }) => expiration !== undefined && "expiredObjectDeleteMarker" in expiration))
-    throw new S3Error("NotImplemented", "Rules for delete markers are not there yet.");
-  return rules.map((rule) => ({ id: Buffer.from(env.random.bytes(18)).toString("base64url"), ...rule }));
+  return readLifecycleConfiguration(body).map((rule) => ({
+    id: Buffer.from(env.random.bytes(18)).toString("base64url"),
+    ...rule,
+  }));
 }
 
 /** GetPublicAccessBlock, PutPublicAccessBlock, DeletePublicAccessBlock. */
