@@ -141,7 +141,7 @@ describe("settings", () => {
     await sdk.send(new DeleteBucketEncryptionCommand({ Bucket }));
   });
 
-  test("everything in a bucket is its owner's, and other ownerships are refused", async () => {
+  test("the ownership of a bucket is kept", async () => {
     const get = () => sdk.send(new GetBucketOwnershipControlsCommand({ Bucket }));
     const put = (ownership: ObjectOwnership) =>
       sdk.send(
@@ -151,22 +151,22 @@ describe("settings", () => {
         }),
       );
     expect(await refusal(get())).toEqual(["OwnershipControlsNotFoundError", 404]);
-    await put("BucketOwnerEnforced");
-    for (const other of ["BucketOwnerPreferred", "ObjectWriter"] as const) {
-      expect(await refusal(put(other))).toEqual(["NotImplemented", 501]);
+    for (const ObjectOwnership of ["BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced"] as const) {
+      await put(ObjectOwnership);
+      expect((await get()).OwnershipControls?.Rules).toEqual([{ ObjectOwnership }]);
     }
-    expect((await get()).OwnershipControls?.Rules).toEqual([{ ObjectOwnership: "BucketOwnerEnforced" }]);
     await sdk.send(new DeleteBucketOwnershipControlsCommand({ Bucket }));
     expect((await refusal(get()))[0]).toBe("OwnershipControlsNotFoundError");
   });
 
-  test("an ownership that comes with a new bucket is kept, and one that is not there makes no bucket", async () => {
-    await sdk.send(new CreateBucketCommand({ Bucket: "owned", ObjectOwnership: "BucketOwnerEnforced" }));
+  test("an ownership that comes with a new bucket is kept, and one that its list contradicts makes no bucket", async () => {
+    const owned = { Bucket: "owned", ObjectOwnership: "BucketOwnerEnforced" } as const;
+    await sdk.send(new CreateBucketCommand(owned));
     const { OwnershipControls } = await sdk.send(new GetBucketOwnershipControlsCommand({ Bucket: "owned" }));
     expect(OwnershipControls?.Rules).toEqual([{ ObjectOwnership: "BucketOwnerEnforced" }]);
-    const foreign = new CreateBucketCommand({ Bucket: "foreign", ObjectOwnership: "ObjectWriter" });
-    expect(await refusal(sdk.send(foreign))).toEqual(["NotImplemented", 501]);
-    const get = new GetBucketOwnershipControlsCommand({ Bucket: "foreign" });
+    const contradicted = new CreateBucketCommand({ ...owned, Bucket: "contradicted", ACL: "public-read" });
+    expect(await refusal(sdk.send(contradicted))).toEqual(["InvalidBucketAclWithObjectOwnership", 400]);
+    const get = new GetBucketOwnershipControlsCommand({ Bucket: "contradicted" });
     expect(await refusal(sdk.send(get))).toEqual(["NoSuchBucket", 404]);
   });
 

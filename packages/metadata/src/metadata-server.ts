@@ -240,6 +240,10 @@ export class MetadataServer implements MetadataService {
   findObjectVersion(drive: DriveId, key: string, version?: VersionId | "null"): Promise<FoundVersion | undefined> {
     return this.#parts.objects.findObjectVersion(drive, key, version);
   }
+
+  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null, version?: VersionId): Promise<void> {
+    return this.#parts.objects.setObjectAcl(drive, key, acl, version);
+  }
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return this.#parts.objects.listObjects(drive, request);
   }

@@ -24,8 +24,10 @@ export interface ObjectAttributes {
   readonly checksum?: ObjectChecksum | undefined;
   /** Bytes of each part, in order, of an object that came in parts. */
   readonly parts?: readonly number[] | undefined;
-  /** May be changed later, unlike all else. */
+  /** May be changed later, as `acl` may, unlike all else. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** Everybody may read it; absent: whoever may read the drive. */
+  readonly acl?: "public-read" | undefined;
 }
 
 /**
@@ -196,6 +198,8 @@ export interface ObjectService {
     key: string,
     version?: VersionId | "null" | undefined,
   ): Promise<FoundVersion | undefined>;
+  /** Who may read a version, absent: the current one; `acl` null: whoever may read the drive. Throws not-found. */
+  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null, version?: VersionId | undefined): Promise<void>;
   /** One page of a drive's objects in the order of their keys' UTF-8 bytes. */
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage>;
   /** At most objectsPerRemovalMax keys, each with its own outcome. One that is not there is removed already. */

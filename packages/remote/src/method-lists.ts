@@ -56,6 +56,7 @@ export const objectMethods: MethodList<ObjectService> = {
   removeWebhook: "repeatable",
   lifecycleDayMs: "repeatable",
   setObjectTags: "repeatable",
+  setObjectAcl: "repeatable",
   listObjects: "repeatable",
   listObjectVersions: "repeatable",
   findObjectVersion: "repeatable",

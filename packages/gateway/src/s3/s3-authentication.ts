@@ -23,13 +23,13 @@ export class S3Authentication {
     this.#keys = keys;
   }
 
-  /** Throws what the S3 API answers to a request that is not signed as it must be. */
+  /** `accessKey` undefined: nobody has signed. Throws what the S3 API answers to a request that is not signed as it must be. */
   async admit(
     request: S3Request,
     response: ServerResponse,
-  ): Promise<{ readonly accessKey: AccessKey; readonly body: S3Body }> {
+  ): Promise<{ readonly accessKey: AccessKey | undefined; readonly body: S3Body }> {
     const credentials = readCredentials(request);
-    if (!credentials) throw new S3Error("AccessDenied");
+    if (!credentials) return { accessKey: undefined, body: this.#unsigned(request, response) };
     this.#checkTime(credentials);
     const text = payloadText(request, credentials);
     const mode = payloadMode(text);
@@ -39,6 +39,13 @@ export class S3Authentication {
     checkSignature(request, credentials, signingKey, text);
     checkSignedHeaders(request, credentials);
     return { accessKey, body: this.#bodyOf(request, response, { credentials, mode, signingKey }) };
+  }
+
+  #unsigned(request: S3Request, response: ServerResponse): RequestBody {
+    const mode = payloadMode(request.headers["x-amz-content-sha256"] ?? "UNSIGNED-PAYLOAD");
+    // What nobody has signed has no signature that its chunks could begin with.
+    if (mode.kind === "signed-chunks") throw new S3Error("AccessDenied");
+    return new RequestBody({ request, response, mode, seal: undefined, clock: this.#options.env.clock });
   }
 
   #bodyOf(

@@ -1,6 +1,7 @@
-import type { AccessKey, Bucket } from "@cairn/protocol";
+import type { Bucket } from "@cairn/protocol";
 import type { BucketDocuments } from "./bucket-documents.ts";
 import type { Buckets } from "./buckets.ts";
+import type { CallerRights, Grant } from "./caller-rights.ts";
 import type { DigestPool } from "./checksum/digest-pool.ts";
 import type { Expirations } from "./configuration/lifecycle.ts";
 import { S3Error } from "./s3-error.ts";
@@ -23,7 +24,7 @@ export interface S3Body {
 export interface S3Call {
   readonly request: S3Request;
   readonly options: S3Options;
-  readonly accessKey: AccessKey;
+  readonly rights: CallerRights;
   readonly body: S3Body;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
@@ -36,6 +37,8 @@ export interface S3Call {
 /** A call on a bucket that is there. */
 export interface BucketCall extends S3Call {
   readonly bucket: Bucket;
+  /** What is let in may depend on the object itself. */
+  readonly grant: Grant;
 }
 
 /** A call on a key of a bucket that is there; the object may not be. */

@@ -1,5 +1,6 @@
 /** Errors of the S3 API: HTTP status and message of each code (S3 API reference, "List of error codes"). */
 const errors = {
+  AccessControlListNotSupported: [400, "The bucket does not allow lists: everything is its owner's."],
   AccessDenied: [403, "Access Denied."],
   AccessForbidden: [403, "The CORS rules of the bucket do not allow this."],
   AuthorizationHeaderMalformed: [400, "The authorization header is malformed."],
@@ -18,6 +19,7 @@ const errors = {
   InternalError: [500, "The server met an error; try again."],
   InvalidAccessKeyId: [403, "The access key does not exist."],
   InvalidArgument: [400, "An argument is not valid."],
+  InvalidBucketAclWithObjectOwnership: [400, "A bucket whose lists do not count cannot have a public one."],
   InvalidBucketName: [400, "The bucket name is not valid."],
   InvalidBucketState: [409, "The state of the bucket does not allow this."],
   InvalidChunkSizeError: [403, "A chunk of the body has a size that is not allowed."],

@@ -2,12 +2,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { BucketDocuments } from "./bucket-documents.ts";
 import { Buckets } from "./buckets.ts";
+import { CallerRights } from "./caller-rights.ts";
 import { DigestPool } from "./checksum/digest-pool.ts";
 import { Cors } from "./configuration/cors.ts";
 import { Expirations } from "./configuration/lifecycle.ts";
-import { requireRight, S3Keys } from "./s3-access.ts";
+import { actionOf, actionsOfHeaders } from "./policy/policy-actions.ts";
+import { refusalOf } from "./refusal.ts";
+import { S3Keys } from "./s3-access.ts";
 import { S3Authentication } from "./s3-authentication.ts";
-import type { S3Call } from "./s3-call.ts";
+import type { BucketCall, S3Call } from "./s3-call.ts";
 import { S3Error } from "./s3-error.ts";
 import type { S3Options } from "./s3-options.ts";
 import type { S3Reply } from "./s3-reply.ts";
@@ -42,28 +45,53 @@ export class S3Handler implements AsyncDisposable {
     await this.#cors.allow(request, response);
     const { accessKey, body } = await this.#authentication.admit(request, response);
     const route = routeOf(request);
-    if (!route) throw notThere(request.method);
-    requireRight(accessKey, route.right, route.needs === "account" ? accessKey.drives?.[0] : request.bucket);
+    // Who has not signed is not told what there is to sign for.
+    if (!route) throw accessKey ? notThere(request.method) : new S3Error("AccessDenied");
+    const parts = { buckets: this.#buckets, documents: this.#documents };
     const call: S3Call = {
-      ...{ request, options: this.#options, accessKey, body, signal: goneSignal(raw.socket) },
-      ...{ buckets: this.#buckets, documents: this.#documents, digests: this.#digests },
+      ...{ request, options: this.#options, body, signal: goneSignal(raw.socket), digests: this.#digests },
+      ...{ ...parts, rights: new CallerRights({ accessKey, request, ...parts }) },
       expirations: this.#expirations,
     };
     return await this.#run(route, call);
   }
 
   async #run(route: S3Route, call: S3Call): Promise<S3Reply> {
-    const { bucket: name = "", key = "" } = call.request;
-    if (route.needs === "account") return await route.run(call);
-    if (route.needs === "name") return await route.run(call, name);
-    const bucket = await this.#buckets.find(name);
-    if (route.needs === "bucket") return await route.run({ ...call, bucket });
-    return await route.run({ ...call, bucket, key });
+    const { request, rights } = call;
+    const { bucket: name = "", key = "" } = request;
+    const { right } = route;
+    if (route.needs === "account") {
+      rights.requireAccount(right);
+      return await route.run(call);
+    }
+    if (route.needs === "name") {
+      rights.requireNew(name, right);
+      return await route.run(call, name);
+    }
+    const bucket = await rights.bucketOf(name, right);
+    const version = request.query.has("versionId");
+    const wanted = { right, key: route.needs === "object" ? key : undefined };
+    const action = actionOf(route.name, { version });
+    // What asks for each key by itself is read as a whole first, and only for somebody.
+    if (action === undefined) rights.requireSigned();
+    const grant = action === undefined ? "full" : await rights.require(bucket, { ...wanted, action });
+    if (route.needs === "bucket") return await route.run({ ...call, bucket, grant });
+    for (const more of actionsOfHeaders(request.headers)) await rights.require(bucket, { ...wanted, action: more });
+    return await route.run({ ...call, bucket, grant, key }).catch(async (error: unknown) => {
+      throw await toldOfAbsence(error, { ...call, bucket, grant });
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#digests[Symbol.asyncDispose]();
   }
+}
+
+/** Who may not list the keys of a bucket is not told that one is not there (S3 API reference, "GetObject", permissions). */
+async function toldOfAbsence(error: unknown, { rights, bucket }: BucketCall): Promise<unknown> {
+  if (!["NoSuchKey", "NoSuchVersion", "MethodNotAllowed"].includes(refusalOf(error).code)) return error;
+  const mayList = await rights.grantOf(bucket, { right: "read", action: "s3:ListBucket" });
+  return mayList ? error : new S3Error("AccessDenied");
 }
 
 function notThere(method: string): S3Error {

@@ -1,3 +1,4 @@
+import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from "./operations/access-control-lists.ts";
 import {
   createBucket,
   deleteBucket,
@@ -16,6 +17,12 @@ import {
   putBucketEncryption,
 } from "./operations/bucket-configuration.ts";
 import { getBucketNotification, putBucketNotification } from "./operations/bucket-notification.ts";
+import {
+  deleteBucketPolicy,
+  getBucketPolicy,
+  getBucketPolicyStatus,
+  putBucketPolicy,
+} from "./operations/bucket-policy.ts";
 import { copyObject } from "./operations/copy-object.ts";
 import { deleteObject, deleteObjects } from "./operations/delete-objects.ts";
 import { getObject } from "./operations/get-object.ts";
@@ -34,12 +41,9 @@ import {
   absent,
   deleteBucketTagging,
   deleteObjectTagging,
-  getBucketAcl,
   getBucketTagging,
-  getObjectAcl,
   getObjectAttributes,
   getObjectTagging,
-  putAcl,
   putBucketTagging,
   putObjectTagging,
 } from "./operations/object-facts.ts";
@@ -87,8 +91,11 @@ const bucketRoutes: Routes = {
   "PUT tagging": bucketRoute("PutBucketTagging", "write", putBucketTagging),
   "DELETE tagging": bucketRoute("DeleteBucketTagging", "write", deleteBucketTagging),
   "GET acl": bucketRoute("GetBucketAcl", "read", getBucketAcl),
-  "PUT acl": bucketRoute("PutBucketAcl", "write", putAcl),
-  "GET policy": bucketRoute("GetBucketPolicy", "read", absent("NoSuchBucketPolicy")),
+  "PUT acl": bucketRoute("PutBucketAcl", "write", putBucketAcl),
+  "GET policy": bucketRoute("GetBucketPolicy", "read", getBucketPolicy),
+  "PUT policy": bucketRoute("PutBucketPolicy", "write", putBucketPolicy),
+  "DELETE policy": bucketRoute("DeleteBucketPolicy", "write", deleteBucketPolicy),
+  "GET policyStatus": bucketRoute("GetBucketPolicyStatus", "read", getBucketPolicyStatus),
   "GET cors": bucketRoute("GetBucketCors", "read", bucketCors.get),
   "PUT cors": bucketRoute("PutBucketCors", "write", bucketCors.put),
   "DELETE cors": bucketRoute("DeleteBucketCors", "write", bucketCors.remove),
@@ -124,7 +131,7 @@ const objectRoutes: Routes = {
   "PUT tagging": objectRoute("PutObjectTagging", "write", putObjectTagging),
   "DELETE tagging": objectRoute("DeleteObjectTagging", "write", deleteObjectTagging),
   "GET acl": objectRoute("GetObjectAcl", "read", getObjectAcl),
-  "PUT acl": objectRoute("PutObjectAcl", "write", putAcl),
+  "PUT acl": objectRoute("PutObjectAcl", "write", putObjectAcl),
   "POST uploads": objectRoute("CreateMultipartUpload", "write", createUpload),
   "PUT uploadId": objectRoute("UploadPart", "write", uploadPart),
   "PUT uploadId copy": objectRoute("UploadPartCopy", "write", copyPart),

@@ -1,27 +1,28 @@
-import type {
-  AccessKey,
-  Bucket,
-  CommitId,
-  CommitResult,
-  DriveId,
-  FoundVersion,
-  NewAccessKey,
-  ObjectListRequest,
-  ObjectPage,
-  ObjectParts,
-  ObjectRemoval,
-  ObjectService,
-  ObjectUploads,
-  ObjectUploadsRequest,
-  ObjectVersionPage,
-  ObjectVersionsRequest,
-  Outcome,
-  RemovedObject,
-  UploadId,
-  VersionId,
-  Versioning,
-  Webhook,
-  WholeObject,
+import {
+  type AccessKey,
+  type Bucket,
+  type CommitId,
+  type CommitResult,
+  type DriveId,
+  type FoundVersion,
+  type NewAccessKey,
+  type ObjectListRequest,
+  type ObjectPage,
+  type ObjectParts,
+  type ObjectRemoval,
+  type ObjectService,
+  type ObjectUploads,
+  type ObjectUploadsRequest,
+  type ObjectVersionPage,
+  type ObjectVersionsRequest,
+  type Outcome,
+  type RemovedObject,
+  StorageError,
+  type UploadId,
+  type VersionId,
+  type Versioning,
+  type Webhook,
+  type WholeObject,
 } from "@cairn/protocol";
 import { Webhooks } from "../notification/webhooks.ts";
 import { readTree, type Store } from "../sql/store.ts";
@@ -30,9 +31,9 @@ import type { ChosenPart } from "../upload/upload-completion.ts";
 import type { Uploads } from "../upload/uploads.ts";
 import type { AccessKeys } from "./access-keys.ts";
 import { Buckets } from "./buckets.ts";
+import { changeAttributes } from "./changed-attributes.ts";
 import { listObjects } from "./object-listing.ts";
 import { removeObjects } from "./object-removal.ts";
-import { setObjectTags } from "./object-tags.ts";
 import { listObjectUploads } from "./object-uploads.ts";
 import { listObjectVersions } from "./version-listing.ts";
 import { versionAtKey } from "./version-lookup.ts";
@@ -86,7 +87,11 @@ export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
     tags: Readonly<Record<string, string>>,
     version?: VersionId,
   ): Promise<void> {
-    return setObjectTags(this.#store, { drive, key, version }, tags);
+    return changeAttributes(this.#store, { drive, key, version }, { tags });
+  }
+  setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null, version?: VersionId): Promise<void> {
+    if (acl !== null && acl !== "public-read") throw new StorageError("invalid", "set list", String(acl).slice(0, 40));
+    return changeAttributes(this.#store, { drive, key, version }, { acl: acl ?? undefined });
   }
   async listObjectVersions(drive: DriveId, request: ObjectVersionsRequest): Promise<ObjectVersionPage> {
     return await listObjectVersions(this.#store, drive, request);

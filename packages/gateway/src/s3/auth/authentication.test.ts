@@ -61,8 +61,11 @@ test("a signed request and a presigned one are let in", async () => {
   expect(await codeOf(presign(exampleSigner, get))).toBe("taken");
 });
 
-test("a request without credentials is refused", async () => {
-  expect(await codeOf({ ...get, target: "/a.txt", headers: { host } })).toBe("AccessDenied");
+test("a request without credentials is nobody's, and cannot have signed chunks", async () => {
+  const anonymous = { ...get, target: "/a.txt", headers: { host } };
+  expect(await codeOf(anonymous)).toBe("taken");
+  const headers = { host, "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" };
+  expect(await codeOf({ ...anonymous, headers })).toBe("AccessDenied");
 });
 
 describe("keys (A02, A03)", () => {

@@ -15,8 +15,8 @@ interface RequestBodyParts {
   readonly request: S3Request;
   readonly response: ServerResponse;
   readonly mode: PayloadMode;
-  /** What chunk signatures begin with. */
-  readonly seal: ChunkSeal;
+  /** What chunk signatures begin with; undefined for a mode without them. */
+  readonly seal: ChunkSeal | undefined;
   readonly clock: Clock;
 }
 

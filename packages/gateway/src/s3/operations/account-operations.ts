@@ -1,4 +1,5 @@
 import { type CommitId, isKind, newId } from "@cairn/protocol";
+import { cannedAclDocument, cannedHeader } from "../access-control.ts";
 import { ownershipDocument } from "../configuration/public-access.ts";
 import { reaches } from "../s3-access.ts";
 import type { BucketCall, S3Call } from "../s3-call.ts";
@@ -9,7 +10,6 @@ import { readCreateBucketConfiguration, writeLocationConstraint } from "../xml/b
 import { type ObjectOwnership, ownerships } from "../xml/ownership-controls.ts";
 import { readVersioningConfiguration, writeVersioningConfiguration } from "../xml/versioning-configuration.ts";
 
-import { checkedOwnership } from "./bucket-configuration.ts";
 import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 64 * 1024;
@@ -20,7 +20,8 @@ export function newCommit({ options: { env } }: Pick<S3Call, "options">): Commit
 
 /** ListBuckets: those that the key may use. */
 export async function listBuckets(call: S3Call): Promise<S3Reply> {
-  const { accessKey, request } = call;
+  const { rights, request } = call;
+  const accessKey = rights.requireAccount("read");
   const prefix = request.query.get("prefix") ?? "";
   const buckets = (await call.buckets.all()).filter(({ name }) => reaches(accessKey, name) && name.startsWith(prefix));
   return xmlReply(
@@ -39,6 +40,9 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
     throw new S3Error("NotImplemented", "Object lock is not there yet.");
   }
   const owned = ownershipOf(call.request.headers["x-amz-object-ownership"]);
+  const acl = cannedHeader(call);
+  if (acl === "public-read" && owned === "BucketOwnerEnforced")
+    throw new S3Error("InvalidBucketAclWithObjectOwnership");
   const body = await checkedDocument(call, documentBytesMax);
   const wanted = body.length === 0 ? undefined : readCreateBucketConfiguration(body).locationConstraint;
   if (wanted !== undefined && wanted !== "" && wanted !== options.region) {
@@ -47,6 +51,7 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
   try {
     const bucket = await options.metadata.createBucket(newCommit(call), { name, versioning: "off" });
     if (owned) await call.documents.keep(bucket, ownershipDocument, owned);
+    if (acl === "public-read") await call.documents.keep(bucket, cannedAclDocument, acl);
   } catch (error) {
     if (isKind(error, "conflict")) throw new S3Error("BucketAlreadyOwnedByYou", undefined, { BucketName: name });
     if (isKind(error, "invalid")) throw new S3Error("InvalidBucketName", undefined, { BucketName: name.slice(0, 100) });
@@ -62,7 +67,7 @@ function ownershipOf(text: string | undefined): ObjectOwnership | undefined {
   if (!text) return undefined;
   const ownership = ownerships.find((it) => it === text);
   if (!ownership) throw new S3Error("InvalidArgument", undefined, { ArgumentName: "x-amz-object-ownership" });
-  return checkedOwnership(ownership);
+  return ownership;
 }
 
 /** DeleteBucket. */

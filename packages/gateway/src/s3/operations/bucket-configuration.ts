@@ -8,7 +8,7 @@ import { S3Error, type S3ErrorCode } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
 import { readCorsConfiguration, writeCorsConfiguration } from "../xml/cors-configuration.ts";
 import { readLifecycleConfiguration, writeLifecycleConfiguration } from "../xml/lifecycle-configuration.ts";
-import { type ObjectOwnership, readOwnershipControls, writeOwnershipControls } from "../xml/ownership-controls.ts";
+import { readOwnershipControls, writeOwnershipControls } from "../xml/ownership-controls.ts";
 import { readPublicAccessBlock, writePublicAccessBlock } from "../xml/public-access-block.ts";
 import { configurationLimits } from "../xml/xml-parser.ts";
 import { checkedDocument } from "./request-document.ts";
@@ -64,20 +64,11 @@ export const publicAccessBlock: Record<"get" | "put" | "remove", Operation> = op
 /** GetBucketOwnershipControls, PutBucketOwnershipControls, DeleteBucketOwnershipControls. */
 export const ownershipControls: Record<"get" | "put" | "remove", Operation> = operationsOn({
   document: ownershipDocument,
-  read: (body) => checkedOwnership(readOwnershipControls(body)),
+  read: readOwnershipControls,
   write: writeOwnershipControls,
   bytesMax: smallBytesMax,
   absent: "OwnershipControlsNotFoundError",
 });
-
-/** Throws NotImplemented: one owner has everything, so no writer can own an object beside it. */
-export function checkedOwnership(ownership: ObjectOwnership): ObjectOwnership {
-  if (ownership === "BucketOwnerEnforced") return ownership;
-  throw new S3Error(
-    "NotImplemented",
-    "Everything in a bucket is its owner's: BucketOwnerEnforced is the only ownership.",
-  );
-}
 
 /** PutBucketEncryption: refused whatever it asks for, so that nobody believes that disks hold no plain bytes. */
 export async function putBucketEncryption(): Promise<S3Reply> {

@@ -1,12 +1,12 @@
 import type { OpenFile } from "@cairn/drive";
 import { type Bucket, type ObjectAttributes, objectTag } from "@cairn/protocol";
 import { checkReadConditions } from "../../http/content-conditions.ts";
+import { aclOfNewObject } from "../access-control.ts";
 import { InlineDigests } from "../checksum/body-digests.ts";
 import type { ChecksumAlgorithm } from "../checksum/checksum-algorithm.ts";
 import { algorithmByName } from "../checksum/checksum-algorithm.ts";
 import { formatChecksum } from "../checksum/checksum-value.ts";
 import { describedObject } from "../object-headers.ts";
-import { requireRight } from "../s3-access.ts";
 import { header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import { type S3Reply, xmlReply } from "../s3-reply.ts";
@@ -27,6 +27,7 @@ export interface CopySource {
 export async function copyObject(call: ObjectCall): Promise<S3Reply> {
   const { bucket, key, options, signal } = call;
   refuseWhatIsNotThere(call);
+  const acl = await aclOfNewObject(call);
   const { file, tag, bucket: sourceBucket } = await copySource(call);
   const replaces = directive(call, "x-amz-metadata-directive");
   const { entry: from, attributes: before } = file;
@@ -46,6 +47,7 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
     attributes = {
       ...{ headers: before?.headers, metadata: before?.metadata, ...described },
       tags: directive(call, "x-amz-tagging-directive") ? taggingHeader(call) : before?.tags,
+      ...acl,
       ...(await sums.finish()),
     };
     return { ...attributes };
@@ -77,9 +79,10 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
 /** Opens what x-amz-copy-source names. Throws AccessDenied before anything else is told of a bucket that the key may not use. */
 export async function copySource(call: ObjectCall, range?: { offset: number; length: number }): Promise<CopySource> {
   const { bucket, key, version } = sourceOf(call);
-  requireRight(call.accessKey, "read", bucket);
-  const from = await call.buckets.find(bucket);
-  const file = await openVersion({ ...call, bucket: from, key }, namedVersion(version), range);
+  const from = await call.rights.bucketOf(bucket, "read");
+  const action = version === undefined ? "s3:GetObject" : "s3:GetObjectVersion";
+  const grant = await call.rights.require(from, { right: "read", action, key });
+  const file = await openVersion({ ...call, bucket: from, grant, key }, namedVersion(version), range);
   const tag = objectTag({ ...file.entry, ...(file.attributes ? { tag: file.attributes.tag } : {}) });
   const quoted = (name: string): string | undefined => {
     const text = header(call, name);

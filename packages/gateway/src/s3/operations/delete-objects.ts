@@ -38,7 +38,14 @@ export async function deleteObject(call: ObjectCall): Promise<S3Reply> {
 export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
   requireChecksum(call.request.headers);
   const { quiet, objects } = readDeleteRequest(await checkedDocument(call, documentBytesMax));
-  const named = objects.map((target) => ({ target, version: versionOfTarget(target) }));
+  const deleted: DeletedObject[] = [];
+  const failures: DeleteFailure[] = [];
+  const named: { readonly target: DeleteTarget; readonly version: NamedVersion | "none" | undefined }[] = [];
+  for (const target of objects) {
+    const version = versionOfTarget(target);
+    if (await mayDelete(call, target)) named.push({ target, version });
+    else failures.push(failureOf(target, new S3Error("AccessDenied")));
+  }
   const possible = named.filter(({ version }) => version !== "none");
   const outcomes = (
     await remove(
@@ -49,8 +56,6 @@ export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
       })),
     )
   ).values();
-  const deleted: DeletedObject[] = [];
-  const failures: DeleteFailure[] = [];
   for (const { target, version } of named) {
     // An id that cannot be one names nothing: that is deleted already.
     const outcome = version === "none" ? nothing : outcomes.next().value;
@@ -58,6 +63,11 @@ export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
     else failures.push(failureOf(target, refusalOf(outcome?.error)));
   }
   return xmlReply(writeDeleteResult(quiet ? [] : deleted, failures));
+}
+
+async function mayDelete({ rights, bucket }: BucketCall, { key, versionId }: DeleteTarget): Promise<boolean> {
+  const action = versionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
+  return (await rights.grantOf(bucket, { right: "write", action, key })) !== undefined;
 }
 
 const nothing = succeeded<RemovedObject>({ removed: false, trashed: false });

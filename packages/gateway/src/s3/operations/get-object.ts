@@ -37,6 +37,7 @@ export async function getObject(call: ObjectCall): Promise<S3Reply> {
   if (verdict === "failed") throw new S3Error("PreconditionFailed");
   for (const [name, to] of Object.entries(overrides)) {
     const value = request.query.get(name);
+    if (value !== undefined && !call.rights.accessKey) throw anonymousOverride();
     if (value !== undefined) headers[to] = checkedOverride(name, value);
   }
   const range = wantedRange(call, whole, tag);
@@ -111,6 +112,11 @@ function unquotedConditions(headers: ObjectCall["request"]["headers"]): Record<s
   const quoted = (text: string | undefined): string | undefined =>
     text === undefined || text.trim() === "*" || text.includes('"') ? text : `"${text.trim()}"`;
   return { ...headers, "if-match": quoted(headers["if-match"]), "if-none-match": quoted(headers["if-none-match"]) };
+}
+
+/** Whoever passes on a link to what is public must not say what it is answered as. */
+function anonymousOverride(): S3Error {
+  return new S3Error("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.");
 }
 
 function checkedOverride(name: string, value: string): string {

@@ -7,6 +7,7 @@ import {
   type Upload,
   type UploadId,
 } from "@cairn/protocol";
+import { aclOfNewObject } from "../access-control.ts";
 import { algorithmByName, type ChecksumAlgorithm, checksumInfo } from "../checksum/checksum-algorithm.ts";
 import { formatChecksum, parseChecksum } from "../checksum/checksum-value.ts";
 import { compositeChecksum, multipartEtag } from "../checksum/composite-checksum.ts";
@@ -53,7 +54,14 @@ export async function createUpload(call: ObjectCall): Promise<S3Reply> {
   refuseWhatIsNotThere(call);
   const { contentType, headers, metadata } = describedObject(call.request);
   const checksum = wantedChecksum(call);
-  const attributes = { tag: "", headers, metadata, tags: taggingHeader(call), checksum };
+  const attributes = {
+    tag: "",
+    headers,
+    metadata,
+    tags: taggingHeader(call),
+    checksum,
+    ...(await aclOfNewObject(call)),
+  };
   const target = {
     ...{ drive: bucket.drive, parent: bucket.root, name: key, key, onConflict: "version" as const },
     ...{ contentType, attributes },

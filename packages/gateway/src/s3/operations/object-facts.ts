@@ -4,10 +4,8 @@ import { httpDate } from "../object-headers.ts";
 import { type BucketCall, header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import { emptyReply, type S3Reply, xmlReply } from "../s3-reply.ts";
-import { grantsOfCanned, writeAccessControlPolicy } from "../xml/access-control-policy.ts";
 import { writeObjectAttributes } from "../xml/object-attributes.ts";
 import { readTagging, type Tag, writeTagging } from "../xml/tagging.ts";
-import { ownerOf } from "./account-operations.ts";
 import { openVersion, versionHeader, versionOfQuery } from "./object-version.ts";
 import { checkedDocument } from "./request-document.ts";
 
@@ -77,25 +75,6 @@ export async function putBucketTagging(call: BucketCall): Promise<S3Reply> {
 export async function deleteBucketTagging({ bucket, options }: BucketCall): Promise<S3Reply> {
   await options.metadata.setBucketDocument(bucket.drive, tagsDocument, null);
   return emptyReply(204);
-}
-
-/** GetObjectAcl: everything is its owner's. */
-export async function getObjectAcl(call: ObjectCall): Promise<S3Reply> {
-  await openObject(call);
-  return await getBucketAcl(call);
-}
-
-/** GetBucketAcl. */
-export async function getBucketAcl(call: BucketCall): Promise<S3Reply> {
-  const owner = ownerOf(call);
-  return xmlReply(writeAccessControlPolicy({ owner, grants: grantsOfCanned("private", owner) }));
-}
-
-/** PutBucketAcl and PutObjectAcl: the only list that is there is the private one. */
-export async function putAcl(call: BucketCall): Promise<S3Reply> {
-  const canned = header(call, "x-amz-acl");
-  if (canned === "private") return emptyReply(200);
-  throw new S3Error("NotImplemented", "Only the ACL 'private' is there.");
 }
 
 /** What the bucket is asked for and does not have, told by the code of the S3 API. */

@@ -46,7 +46,9 @@ export async function openVersion(
   const version = named === "null" ? (await found(call, named))?.version : named;
   if (named === "null" && version === undefined) throw noSuchVersion(key, named);
   try {
-    return await options.reader.open({ drive: bucket.drive, key }, { version, signal, ...range });
+    const file = await options.reader.open({ drive: bucket.drive, key }, { version, signal, ...range });
+    if (call.grant === "public" && file.attributes?.acl !== "public-read") throw new S3Error("AccessDenied");
+    return file;
   } catch (error) {
     if (!isKind(error, "not-found")) throw error;
     throw await absence(call, named);

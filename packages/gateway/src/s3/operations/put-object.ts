@@ -1,4 +1,5 @@
 import { isKind, type ObjectAttributes, type ObjectChecksum } from "@cairn/protocol";
+import { aclOfNewObject } from "../access-control.ts";
 import { checksumInfo } from "../checksum/checksum-algorithm.ts";
 import { ObjectBody } from "../object-body.ts";
 import { describedObject } from "../object-headers.ts";
@@ -20,6 +21,7 @@ export async function putObject(call: ObjectCall): Promise<S3Reply> {
   const described = describedObject(call.request);
   const tags = taggingHeader(call);
   const ifTag = writeCondition(call);
+  const acl = await aclOfNewObject(call);
   const body = new ObjectBody(call);
   if ((body.size ?? 0) > objectBytesMax)
     throw new S3Error("EntityTooLarge", undefined, { MaxSizeAllowed: `${objectBytesMax}` });
@@ -27,7 +29,7 @@ export async function putObject(call: ObjectCall): Promise<S3Reply> {
   const finish = async (): Promise<ObjectAttributes> => {
     const { md5, checksum } = await body.sums();
     const kept: ObjectChecksum | undefined = checksum && { ...checksum, type: "FULL_OBJECT" };
-    attributes = { tag: md5, headers: described.headers, metadata: described.metadata, checksum: kept, tags };
+    attributes = { tag: md5, headers: described.headers, metadata: described.metadata, checksum: kept, tags, ...acl };
     return attributes;
   };
   const target = {
@@ -82,19 +84,13 @@ export function taggingHeader(call: ObjectCall): Readonly<Record<string, string>
     : Object.fromEntries(readTaggingHeader(text).map(({ key, value }) => [key, value]));
 }
 
-/** Headers that ask for more than there is: nobody is to believe that an object is locked, encrypted or public. */
+/** Headers that ask for more than there is: nobody is to believe that an object is locked or encrypted. */
 export function refuseWhatIsNotThere(call: ObjectCall): void {
   const { headers } = call.request;
-  const acl = headers["x-amz-acl"];
-  if (acl !== undefined && acl !== "private" && acl !== "bucket-owner-full-control" && acl !== "bucket-owner-read") {
-    throw new S3Error("NotImplemented", `The ACL ${acl.slice(0, 40)} is not there.`);
-  }
   for (const name of Object.keys(headers)) {
     const isLock = name.startsWith("x-amz-object-lock-");
     const isEncryption = name.startsWith("x-amz-server-side-encryption");
-    const isGrant = name.startsWith("x-amz-grant-");
-    if (isLock || isEncryption || isGrant)
-      throw new S3Error("NotImplemented", `The header ${name} asks for what is not there.`);
+    if (isLock || isEncryption) throw new S3Error("NotImplemented", `The header ${name} asks for what is not there.`);
   }
   const storageClass = headers["x-amz-storage-class"];
   if (storageClass !== undefined && storageClass !== "STANDARD") {

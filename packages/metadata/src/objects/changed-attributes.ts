@@ -11,11 +11,11 @@ import { objectOf } from "../namespace/object-lookup.ts";
 import { type Store, treeOf } from "../sql/store.ts";
 import { fileOfVersion } from "./version-lookup.ts";
 
-/** Changes the tags of a version of an object. Throws not-found. */
-export async function setObjectTags(
+/** Changes what is said of a version of an object besides its bytes. Throws not-found. */
+export async function changeAttributes(
   store: Store,
   { drive, key, version }: { readonly drive: DriveId; readonly key: string; readonly version: VersionId | undefined },
-  tags: Readonly<Record<string, string>>,
+  changed: Pick<ObjectAttributes, "tags" | "acl">,
 ): Promise<void> {
   await store.queue.submit(async (tx) => {
     const tree = treeOf(store, tx);
@@ -27,10 +27,10 @@ export async function setObjectTags(
       "SELECT meta, etag, chunks FROM version WHERE id = ?",
       id,
     );
-    if (!content) throw new StorageError("not-found", "tag object", key.slice(0, 200));
+    if (!content) throw new StorageError("not-found", "describe object", key.slice(0, 200));
     const { meta, etag, chunks } = content;
     const tag = objectTag({ tag: undefined, etag: spellEtag(etag), chunks });
     const before = meta === null ? { tag } : (JSON.parse(meta) as ObjectAttributes);
-    await tx.run("UPDATE version SET meta = ? WHERE id = ?", JSON.stringify({ ...before, tags }), id);
+    await tx.run("UPDATE version SET meta = ? WHERE id = ?", JSON.stringify({ ...before, ...changed }), id);
   });
 }
