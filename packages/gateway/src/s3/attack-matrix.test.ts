@@ -23,6 +23,7 @@ const bodyless = new Set([
   "CopyObject",
   "UploadPartCopy",
   "PutBucketEncryption",
+  "PostObject",
   "PutBucketAcl",
   "PutObjectAcl",
 ]);

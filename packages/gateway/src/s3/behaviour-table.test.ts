@@ -19,7 +19,7 @@ test("docs/s3-behaviour.md has every behaviour of clients, and every attack on s
       { length: to - from + 1 },
       (_, index) => `${letter}${String(from + index).padStart(letter === "A" ? 2 : 1, "0")}`,
     );
-  const wanted = [...numbered("S", 1, 35), ...numbered("A", 1, 27).filter((row) => row !== "A20"), "A51", "A52"];
+  const wanted = [...numbered("S", 1, 35), ...numbered("A", 1, 27), "A51", "A52"];
   const there = new Set(rows.map(({ row }) => row));
   expect(wanted.filter((row) => !there.has(row))).toEqual([]);
 });

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { AccessKey } from "@cairn/protocol";
 import { type Credentials, readCredentials } from "./auth/credentials.ts";
 import { type PayloadMode, payloadMode } from "./auth/payload-mode.ts";
+import { checkPostSignature, readPostCredentials } from "./auth/post-credentials.ts";
 import { checkSignature, SigningKeys, scopeText } from "./auth/signature.ts";
 import { RequestBody } from "./body/request-body.ts";
 import type { S3Keys } from "./s3-access.ts";
@@ -9,6 +10,9 @@ import type { S3Body } from "./s3-call.ts";
 import { S3Error } from "./s3-error.ts";
 import type { S3Options } from "./s3-options.ts";
 import type { S3Request } from "./s3-request.ts";
+
+/** Says who signed the policy of a form; undefined: nobody. */
+export type FormAdmission = (fields: ReadonlyMap<string, string>) => Promise<AccessKey | undefined>;
 
 const skewMsMax = 15 * 60_000;
 
@@ -39,6 +43,20 @@ export class S3Authentication {
     checkSignature(request, credentials, signingKey, text);
     checkSignedHeaders(request, credentials);
     return { accessKey, body: this.#bodyOf(request, response, { credentials, mode, signingKey }) };
+  }
+
+  /** Who signed the policy of a form; undefined: nobody. `fields`: names in lower case. Throws as `admit` does, and InvalidArgument. */
+  async admitForm(fields: ReadonlyMap<string, string>): Promise<AccessKey | undefined> {
+    const credentials = readPostCredentials(fields);
+    if (!credentials) return undefined;
+    const { key, secret } = await this.#keys.find(credentials.accessKeyId);
+    const { region } = this.#options;
+    if (credentials.scope.region !== region) {
+      const details = { ArgumentName: "x-amz-credential", Region: region };
+      throw new S3Error("InvalidArgument", `the region of the credential is wrong; expecting '${region}'`, details);
+    }
+    checkPostSignature(credentials, this.#signingKeys.of(secret, credentials.scope));
+    return key;
   }
 
   #unsigned(request: S3Request, response: ServerResponse): RequestBody {

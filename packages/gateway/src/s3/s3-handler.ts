@@ -68,6 +68,7 @@ export class S3Handler implements AsyncDisposable {
       rights.requireNew(name, right);
       return await route.run(call, name);
     }
+    if (route.needs === "form") return await this.#runForm(route, call);
     const bucket = await rights.bucketOf(name, right);
     const version = request.query.has("versionId");
     const wanted = { right, key: route.needs === "object" ? key : undefined };
@@ -80,6 +81,16 @@ export class S3Handler implements AsyncDisposable {
     return await route.run({ ...call, bucket, grant, key }).catch(async (error: unknown) => {
       throw await toldOfAbsence(error, { ...call, bucket, grant });
     });
+  }
+
+  /** Who sent a form stands in it. */
+  async #runForm(route: S3Route & { readonly needs: "form" }, call: S3Call): Promise<S3Reply> {
+    const { request, rights } = call;
+    if (rights.accessKey) {
+      await rights.bucketOf(request.bucket ?? "", route.right);
+      throw new S3Error("InvalidArgument", "The credentials of a form stand in its fields.");
+    }
+    return await route.run(call, (fields) => this.#authentication.admitForm(fields));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -50,7 +50,11 @@ function placeOf(path: string, hostBucket: string | undefined): S3Place {
 }
 
 function keyOf(text: string): string | undefined {
-  if (text === "") return undefined;
+  return text === "" ? undefined : checkedKey(text);
+}
+
+/** The key if there can be one. Throws KeyTooLongError, InvalidURI. */
+export function checkedKey(text: string): string {
   if (Buffer.byteLength(text) > limits.keyBytesMax) throw new S3Error("KeyTooLongError");
   if (text.includes("\0")) throw new S3Error("InvalidURI", "A key has no NUL character in it.");
   return text;

@@ -47,8 +47,10 @@ import {
   putBucketTagging,
   putObjectTagging,
 } from "./operations/object-facts.ts";
+import { postObject } from "./operations/post-object.ts";
 import { putObject } from "./operations/put-object.ts";
 import type { S3Right } from "./s3-access.ts";
+import type { FormAdmission } from "./s3-authentication.ts";
 import type { BucketCall, ObjectCall, S3Call } from "./s3-call.ts";
 import type { S3Reply } from "./s3-reply.ts";
 import type { S3Request } from "./s3-request.ts";
@@ -58,6 +60,7 @@ export type S3Route = { readonly name: string; readonly right: S3Right } & (
   | { readonly needs: "account"; readonly run: (call: S3Call) => Promise<S3Reply> }
   | { readonly needs: "name"; readonly run: (call: S3Call, name: string) => Promise<S3Reply> }
   | { readonly needs: "bucket"; readonly run: (call: BucketCall) => Promise<S3Reply> }
+  | { readonly needs: "form"; readonly run: (call: S3Call, admit: FormAdmission) => Promise<S3Reply> }
   | { readonly needs: "object"; readonly run: (call: ObjectCall) => Promise<S3Reply> }
 );
 
@@ -86,6 +89,7 @@ const bucketRoutes: Routes = {
   "GET versioning": bucketRoute("GetBucketVersioning", "read", getBucketVersioning),
   "PUT versioning": bucketRoute("PutBucketVersioning", "write", putBucketVersioning),
   "GET uploads": bucketRoute("ListMultipartUploads", "read", listUploads),
+  POST: { name: "PostObject", right: "write", needs: "form", run: postObject },
   "POST delete": bucketRoute("DeleteObjects", "write", deleteObjects),
   "GET tagging": bucketRoute("GetBucketTagging", "read", getBucketTagging),
   "PUT tagging": bucketRoute("PutBucketTagging", "write", putBucketTagging),

@@ -14,8 +14,8 @@ import { versionHeader } from "./object-version.ts";
 /** As S3: one PUT takes 5 GiB. */
 export const objectBytesMax: number = 5 * 2 ** 30;
 
-/** PutObject. */
-export async function putObject(call: ObjectCall): Promise<S3Reply> {
+/** PutObject; `cause` for those who are told of it. */
+export async function putObject(call: ObjectCall, cause?: "post"): Promise<S3Reply> {
   const { bucket, key, options, signal } = call;
   refuseWhatIsNotThere(call);
   const described = describedObject(call.request);
@@ -34,7 +34,7 @@ export async function putObject(call: ObjectCall): Promise<S3Reply> {
   };
   const target = {
     ...{ drive: bucket.drive, parent: bucket.root, name: key, key, onConflict: "version" as const },
-    ...{ contentType: described.contentType, ifTag },
+    ...{ contentType: described.contentType, ifTag, cause },
   };
   const stream = { stream: body.stream(), ...(body.size === undefined ? {} : { size: body.size }) };
   const { entry } = await options.writer
