@@ -3,6 +3,7 @@ import {
   DeleteBucketCorsCommand,
   DeleteBucketEncryptionCommand,
   DeleteBucketOwnershipControlsCommand,
+  DeleteBucketPolicyCommand,
   DeletePublicAccessBlockCommand,
   GetBucketCorsCommand,
   GetBucketEncryptionCommand,
@@ -12,6 +13,7 @@ import {
   PutBucketCorsCommand,
   PutBucketEncryptionCommand,
   PutBucketOwnershipControlsCommand,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   PutPublicAccessBlockCommand,
   type S3Client,
@@ -119,6 +121,20 @@ describe("CORS", () => {
     );
     await page.send(new PutObjectCommand({ Bucket, Key: "page", Body: "2" }));
     expect(seen[0]).toMatchObject({ "access-control-allow-origin": origin, "access-control-expose-headers": "ETag" });
+  });
+
+  test("a page reads what a bucket policy gives to everybody", async () => {
+    const Statement = [
+      { Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: `arn:aws:s3:::${Bucket}/*` },
+    ];
+    const Policy = JSON.stringify({ Version: "2012-10-17", Statement });
+    await sdk.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    const answer = await call("GET", `/${Bucket}/page`, { origin });
+    expect([answer.status, await answer.text()]).toEqual([200, "2"]);
+    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(answer.headers.get("access-control-expose-headers")).toBe("ETag");
+    await sdk.send(new DeleteBucketPolicyCommand({ Bucket }));
+    expect((await call("GET", `/${Bucket}/page`, { origin })).status).toBe(403);
   });
 
   test("rules are removed, and a bucket without any is as before", async () => {
