@@ -1,11 +1,11 @@
 import type { AddressInfo } from "node:net";
-import { StorageError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import { installAuthentication } from "./auth/authentication.ts";
 import { Principals } from "./auth/principals.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
 import { Admission } from "./http/admission.ts";
 import { Connections } from "./http/connections.ts";
+import { listenFailure } from "./http/listen-failure.ts";
 import { methodRoutes } from "./http/method-routes.ts";
 import { createServer } from "./http/server.ts";
 import { accessKeyRoutes } from "./rest/access-key-routes.ts";
@@ -67,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await app.listen(options.listen);
   } catch (cause) {
     await app.close();
-    throw listenFailure(cause, options.listen);
+    throw listenFailure(cause, options.listen, "--port");
   }
   const address = app.server.address() as AddressInfo;
   const shown = address.address.includes(":") ? `[${address.address}]` : address.address;
@@ -81,27 +81,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       timer.cancel();
     },
   };
-}
-
-function listenFailure(cause: unknown, { host, port }: GatewayOptions["listen"]): StorageError {
-  const place = `${host}:${port}`;
-  switch ((cause as { code?: string }).code) {
-    case "EADDRINUSE":
-      return new StorageError("conflict", "listen", `port ${port} of ${host} is in use`, {
-        cause,
-        hint: `Another program uses port ${port}. Stop it, or choose another with --port.`,
-      });
-    case "EACCES":
-      return new StorageError("forbidden", "listen", `port ${port} needs more rights`, {
-        cause,
-        hint: "Choose a port above 1023 with --port.",
-      });
-    default:
-      return new StorageError("invalid", "listen", place, {
-        cause,
-        hint: "Check the address given with --host: it must be one of this machine's.",
-      });
-  }
 }
 
 /** For those who watch the process: alive, ready, measured. */

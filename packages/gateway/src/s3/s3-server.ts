@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { limits, StorageError } from "@cairn/protocol";
 import { Connections } from "../http/connections.ts";
+import { listenFailure } from "../http/listen-failure.ts";
 import { refusalOf } from "./refusal.ts";
 import { S3Error } from "./s3-error.ts";
 import { S3Handler } from "./s3-handler.ts";
@@ -213,18 +214,10 @@ function unreadBytes(request: IncomingMessage): number {
   return Number(request.headers["content-length"] ?? 0);
 }
 
-function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
+function listen(server: Server, at: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     // Stays for good: a connection that cannot be accepted must not end the process.
-    server.on("error", (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === "EADDRINUSE";
-      reject(
-        new StorageError(taken ? "conflict" : "invalid", "listen", `${host}:${port}`, {
-          cause,
-          hint: taken ? `Another program uses port ${port}. Choose another with --s3-port.` : "Check the address.",
-        }),
-      );
-    });
-    server.listen(port, host, () => resolve());
+    server.on("error", (cause) => reject(listenFailure(cause, at, "--s3-port")));
+    server.listen(at.port, at.host, () => resolve());
   });
 }

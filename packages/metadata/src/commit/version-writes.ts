@@ -1,7 +1,7 @@
 import { bytesOfId, type CommitResult, type CommitTarget, type Entry, objectTag } from "@cairn/protocol";
 import type { DriveRecord, DriveTable } from "../namespace/drive-table.ts";
 import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
-import { insertEntry, moveToTrash, newFolderRow } from "../namespace/entry-writes.ts";
+import { insertEntry, moveToTrash, newFolderRow, updateContent } from "../namespace/entry-writes.ts";
 import { folderBytes } from "../namespace/object-key.ts";
 import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
 import { childEntry, type Folder, type Tree } from "../namespace/tree.ts";
@@ -132,18 +132,7 @@ async function addVersion(
   );
   await insertVersion(tx, { entry: file.id, sequence: (last?.last ?? 0) + 1, drive: folder.drive }, content);
   const row: EntryRow = { ...file, ...contentColumns(content, tx.now) };
-  await tx.run(
-    `UPDATE entry SET current_version = ?, size = ?, chunks = ?, etag = ?, tag = ?, content_type = ?, modified_at = ?
-     WHERE id = ?`,
-    row.current_version,
-    row.size,
-    row.chunks,
-    row.etag,
-    row.tag,
-    row.content_type,
-    row.modified_at,
-    row.id,
-  );
+  await updateContent(tx, row);
   return childEntry(row, folder);
 }
 

@@ -52,6 +52,22 @@ export async function insertEntry(
   );
 }
 
+/** The entry repeats what its current version says. */
+export async function updateContent(tx: Transaction, row: EntryRow): Promise<void> {
+  await tx.run(
+    `UPDATE entry SET current_version = ?, size = ?, chunks = ?, etag = ?, tag = ?, content_type = ?, modified_at = ?
+     WHERE id = ?`,
+    row.current_version,
+    row.size,
+    row.chunks,
+    row.etag,
+    row.tag,
+    row.content_type,
+    row.modified_at,
+    row.id,
+  );
+}
+
 /** Puts an entry into the trash of its drive in one step, with what it takes to restore it. */
 export async function moveToTrash(tx: Transaction, tree: Tree, row: EntryRow, folder: Folder): Promise<Entry> {
   const before = childEntry(row, folder);

@@ -2,7 +2,7 @@ import { bytesOfId, compareBytes, type ObjectAttributes, type RemovedObject, typ
 import { makeFolders } from "../commit/version-writes.ts";
 import type { DriveRecord } from "../namespace/drive-table.ts";
 import type { EntryRow } from "../namespace/entry-row.ts";
-import { hang } from "../namespace/entry-writes.ts";
+import { hang, updateContent } from "../namespace/entry-writes.ts";
 import { findKey } from "../namespace/object-lookup.ts";
 import type { Reclaimer } from "../namespace/reclaim.ts";
 import { childEntry, type Tree } from "../namespace/tree.ts";
@@ -70,23 +70,11 @@ interface NextVersion {
   readonly meta: string | null;
 }
 
-/** The entry repeats what its current version says. */
 async function makeCurrent(tx: Transaction, file: EntryRow, version: NextVersion): Promise<EntryRow> {
   const { id, meta, ...columns } = version;
   const tag = meta === null ? null : (JSON.parse(meta) as ObjectAttributes).tag;
   const row: EntryRow = { ...file, ...columns, current_version: id, tag };
-  await tx.run(
-    `UPDATE entry SET current_version = ?, size = ?, chunks = ?, etag = ?, tag = ?, content_type = ?, modified_at = ?
-     WHERE id = ?`,
-    row.current_version,
-    row.size,
-    row.chunks,
-    row.etag,
-    row.tag,
-    row.content_type,
-    row.modified_at,
-    row.id,
-  );
+  await updateContent(tx, row);
   return row;
 }
 

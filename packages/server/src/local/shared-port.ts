@@ -1,5 +1,4 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { StorageError } from "@cairn/protocol";
 import { httpUrl } from "../reachable-host.ts";
 
 /** Who takes connections that somebody else has accepted; false: not now. */
@@ -23,14 +22,10 @@ export class SharedPort implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       // What is read here would be missing there.
       const server = createServer({ pauseOnConnect: true, noDelay: true });
-      server.on("error", (cause: NodeJS.ErrnoException) => {
-        const taken = cause.code === "EADDRINUSE";
-        reject(
-          new StorageError(taken ? "conflict" : "invalid", "listen", `${host}:${port}`, {
-            cause,
-            hint: taken ? `Another program uses port ${port}. Choose another with --s3-port.` : "Check the address.",
-          }),
-        );
+      server.on("error", async (cause) => {
+        // Loaded for its words only when they are needed: a supervisor does without all that a gateway is made of.
+        const { listenFailure } = await import("@cairn/gateway");
+        reject(listenFailure(cause, { host, port }, "--s3-port"));
       });
       server.listen(port, host, () => resolve(new SharedPort(server)));
     });
