@@ -36,10 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => s3[Symbol.asyncDispose]());
 
-async function bytesOf(key: string, range?: string): Promise<Buffer> {
-  const { Body } = await sdk.send(new GetObjectCommand({ Bucket, Key: key, Range: range }));
-  return Buffer.from((await Body?.transformToByteArray()) ?? []);
-}
+const bytesOf = (Key: string, Range?: string): Promise<Buffer> => s3.bytesOf({ Bucket, Key, Range });
 
 describe("buckets", () => {
   test("are made, found, listed and removed", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { GetObjectCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { CairnClient } from "@cairn/client";
 import { TestCluster, temporaryFolder } from "../support/processes.ts";
 
@@ -10,6 +10,7 @@ export class S3Cluster implements AsyncDisposable {
   readonly credentials: Awaited<ReturnType<CairnClient["accessKeys"]["create"]>>;
   readonly #folder: Disposable;
   readonly #clients: S3Client[] = [];
+  #reader: S3Client | undefined;
 
   private constructor(
     cluster: TestCluster,
@@ -38,6 +39,34 @@ export class S3Cluster implements AsyncDisposable {
     const made = new S3Client({ endpoint, region, forcePathStyle: true, credentials, ...config });
     this.#clients.push(made);
     return made;
+  }
+
+  /** The whole object, or a range of it such as `bytes=0-9`. */
+  async bytesOf(object: {
+    readonly Bucket: string;
+    readonly Key: string;
+    readonly Range?: string | undefined;
+  }): Promise<Buffer> {
+    this.#reader ??= this.sdk();
+    const { Body } = await this.#reader.send(new GetObjectCommand(object));
+    return Buffer.from((await Body?.transformToByteArray()) ?? []);
+  }
+
+  /** Requests for chunks that the nodes which run have answered since they started, by route. */
+  async chunkRequests(): Promise<ReadonlyMap<string, number>> {
+    const sums = new Map<string, number>();
+    for (const { name, url } of (await this.cluster.status()).processes) {
+      if (!name.startsWith("node-") || url === undefined) continue;
+      const text = await fetch(`${url}/metrics`).then(
+        (reply) => reply.text(),
+        () => "",
+      );
+      for (const [, route = "", count] of text.matchAll(
+        /^cairn_chunk_requests_total\{[^}]*route="([\w-]+)"[^}]*\} (\d+)$/gm,
+      ))
+        sums.set(route, (sums.get(route) ?? 0) + Number(count));
+    }
+    return sums;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

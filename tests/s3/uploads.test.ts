@@ -31,10 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => s3[Symbol.asyncDispose]());
 
-async function bytesOf(key: string, range?: string): Promise<Buffer> {
-  const { Body } = await sdk.send(new GetObjectCommand({ Bucket, Key: key, Range: range }));
-  return Buffer.from((await Body?.transformToByteArray()) ?? []);
-}
+const bytesOf = (Key: string): Promise<Buffer> => s3.bytesOf({ Bucket, Key });
 
 describe("uploads in parts", () => {
   test("S16 S22 become an object with an ETag of its parts, also when a part is sent again", async () => {

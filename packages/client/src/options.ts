@@ -116,4 +116,4 @@ export interface ServerVersion {
   readonly cluster: string | undefined;
 }
 
-export type UploadSource = WriteSource;
+export type UploadSource = Exclude<WriteSource, { readonly pieces: unknown }>;

@@ -1,4 +1,4 @@
-import type { CommitId, FinishedPart, ObjectAttributes, UploadId } from "@cairn/protocol";
+import type { ChunkId, CommitId, FinishedPart, ObjectAttributes, UploadId } from "@cairn/protocol";
 
 /** How far a transfer is; every number only rises. */
 export interface Progress {
@@ -23,12 +23,24 @@ export interface TransferControl {
 /**
  * Bytes to write. Buffers that were handed over must not be changed until the write has ended.
  * `bytes`: all at once. `stream`: once, of any length; `size`, when given, must be met. `open`: can be read again from
- * any byte on, such as a file, which lets a write mend itself and resume.
+ * any byte on, such as a file, which lets a write mend itself and resume. `pieces`: what is stored already, such as a file
+ * that was opened for reading: only pieces that the drive lacks are read and sent.
  */
 export type WriteSource =
   | { readonly bytes: Uint8Array }
   | { readonly stream: AsyncIterable<Uint8Array>; readonly size?: number | undefined }
-  | { readonly open: (offset: number) => AsyncIterable<Uint8Array>; readonly size: number };
+  | { readonly open: (offset: number) => AsyncIterable<Uint8Array>; readonly size: number }
+  | { readonly pieces: AsyncIterable<StoredPiece>; readonly size: number };
+
+/** Bytes that lie in the cluster as a chunk, or as a part of one. */
+export interface StoredPiece {
+  /** Of the chunk that has just these bytes; undefined for a part of a chunk. */
+  readonly id: ChunkId | undefined;
+  /** In bytes. */
+  readonly length: number;
+  /** The bytes, verified. Throws as the reading of a file. */
+  readonly read: () => Promise<Uint8Array>;
+}
 
 export interface WriteControl extends TransferControl {
   /** Names the write, so that a repeated one gets the first answer. Absent: a new name. */

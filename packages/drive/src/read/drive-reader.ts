@@ -4,7 +4,7 @@ import { abortable } from "../nodes/deadline.ts";
 import { NodeBoard } from "../nodes/node-board.ts";
 import { patience, retrying } from "../retry.ts";
 import type { DriveServices } from "../services.ts";
-import type { TransferControl } from "../transfer.ts";
+import type { StoredPiece, TransferControl } from "../transfer.ts";
 import { BadCopyReports } from "./bad-copy-reports.ts";
 import type { ChunkCheck } from "./chunk-check.ts";
 import { ChunkReader } from "./chunk-reader.ts";
@@ -34,6 +34,8 @@ export interface OpenFile {
   readonly length: number;
   /** In order, verified, once. The buffers are the caller's. Leaving the loop early stops the reading. */
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** The same, as pieces that are read only if asked for: the source of a copy. */
+  readonly pieces: AsyncIterable<StoredPiece>;
 }
 
 /** Reads files from the healthiest copies and verifies them. One for a whole process; any number of reads at once. */
@@ -59,7 +61,7 @@ export class DriveReader {
     const { entry, attributes, unversioned = false } = plan;
     const length = Math.min(request.length ?? entry.size, entry.size - offset);
     const bytes = new FileRead(this.#path, { plan, offset, length, signal, onProgress });
-    return { entry, attributes, unversioned, offset, length, bytes };
+    return { entry, attributes, unversioned, offset, length, bytes, pieces: bytes.pieces() };
   }
 
   /** Reads every chunk of a file on every one of its copies and tells each copy's state, in order of the file. */

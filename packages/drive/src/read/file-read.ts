@@ -10,7 +10,7 @@ import {
 import type { DriveEnv } from "../drive-env.ts";
 import { linkedController } from "../nodes/deadline.ts";
 import { patience, retrying } from "../retry.ts";
-import type { OnProgress } from "../transfer.ts";
+import type { OnProgress, StoredPiece } from "../transfer.ts";
 import type { ChunkReader, WantedChunk } from "./chunk-reader.ts";
 import type { GroupCache } from "./group-cache.ts";
 import { ReadFailures } from "./read-failures.ts";
@@ -89,6 +89,16 @@ export class FileRead implements AsyncIterable<Uint8Array> {
     } finally {
       stop.unlink();
       if (ahead.length > 0) stop.abort();
+    }
+  }
+
+  /** In order, none of them read yet. */
+  async *pieces(): AsyncGenerator<StoredPiece> {
+    const { signal = new AbortController().signal } = this.#options;
+    for await (const piece of piecesOf(this.#path, this.#options)) {
+      const { chunk, range } = piece;
+      const read = () => this.#fetch(piece, signal);
+      yield { id: range ? undefined : chunk.id, length: range?.length ?? chunk.length, read };
     }
   }
 

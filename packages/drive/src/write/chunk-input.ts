@@ -1,12 +1,15 @@
 import { StorageError } from "@cairn/protocol";
-import type { WriteSource } from "../transfer.ts";
+import type { StoredPiece, WriteSource } from "../transfer.ts";
 import { cutBytes, cutChunks } from "./chunker.ts";
+
+/** What becomes one chunk. */
+export type InputChunk = Uint8Array | StoredPiece;
 
 /** A source, chunk by chunk, and what of it can be had again. */
 export class ChunkInput {
   readonly #source: WriteSource;
   readonly chunkBytes: number;
-  readonly #chunks: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
+  readonly #chunks: Iterator<InputChunk> | AsyncIterator<InputChunk>;
   /** Kept while it is the only one, so that small streams can mend their commit too. */
   #only: Uint8Array | undefined;
   #read = 0;
@@ -16,6 +19,7 @@ export class ChunkInput {
     this.#source = source;
     this.chunkBytes = chunkBytes;
     if ("bytes" in source) this.#chunks = cutBytes(source.bytes, chunkBytes);
+    else if ("pieces" in source) this.#chunks = source.pieces[Symbol.asyncIterator]();
     else this.#chunks = cutChunks("open" in source ? source.open(0) : source.stream, chunkBytes);
   }
 
@@ -30,10 +34,10 @@ export class ChunkInput {
   }
 
   /** The next chunk; undefined at the end. Throws invalid when the source turns out longer or shorter than it said. */
-  async next(): Promise<Uint8Array | undefined> {
+  async next(): Promise<InputChunk | undefined> {
     const { done, value } = await this.#chunks.next();
     if (!done) {
-      this.#only = this.#read === 0 ? value : undefined;
+      this.#only = this.#read === 0 && value instanceof Uint8Array ? value : undefined;
       this.#read++;
       this.#bytesRead += value.length;
     }

@@ -2,7 +2,7 @@ import { limits, type UploadPart } from "@cairn/protocol";
 import { abortable, type LinkedController, linkedController } from "../nodes/deadline.ts";
 import type { TransferControl, WriteSource } from "../transfer.ts";
 import { ByteWindow } from "./byte-window.ts";
-import { ChunkInput, sizeOf } from "./chunk-input.ts";
+import { ChunkInput, type InputChunk, sizeOf } from "./chunk-input.ts";
 import type { HeldLease } from "./held-lease.ts";
 import type { DrivePath, WritePath } from "./write-path.ts";
 import { unitChunksMax, WriteUnit } from "./write-unit.ts";
@@ -85,12 +85,12 @@ export class SourceWrite<Result> {
   async #writeAll(input: ChunkInput, lease: HeldLease): Promise<Result> {
     await this.#sink.begin(this.#stop.signal);
     let unit = await this.#newUnit(input, lease);
-    for (let bytes = await this.#next(input); bytes; bytes = await this.#next(input)) {
+    for (let chunk = await this.#next(input); chunk; chunk = await this.#next(input)) {
       if (unit.full) {
         await this.#seal(unit, undefined);
         unit = await this.#newUnit(input, await this.#drive.leases.acquire(this.#stop.signal));
       }
-      await this.#admit(unit, bytes, input);
+      await this.#admit(unit, chunk, input);
     }
     if (this.#runCount === 0 && !this.#sink.inRuns) return this.#sink.whole(unit, input.bytesRead);
     await this.#seal(unit, input.bytesRead);
@@ -99,7 +99,7 @@ export class SourceWrite<Result> {
   }
 
   /** A source that stalls does not keep a stopped write. */
-  #next(input: ChunkInput): Promise<Uint8Array | undefined> {
+  #next(input: ChunkInput): Promise<InputChunk | undefined> {
     return abortable(input.next(), this.#stop.signal, "read source");
   }
 
@@ -128,9 +128,9 @@ export class SourceWrite<Result> {
   }
 
   /** Waits until there is room for the chunk, then lets it go. */
-  async #admit(unit: WriteUnit, bytes: Uint8Array, input: ChunkInput): Promise<void> {
+  async #admit(unit: WriteUnit, chunk: InputChunk, input: ChunkInput): Promise<void> {
     const { signal } = this.#stop;
-    const { length } = bytes;
+    const { length } = chunk;
     const first = this.#chunkCount++ === 0;
     const alone = first && (input.size === undefined ? length < input.chunkBytes : length === input.size);
     await this.#window.enter(length, signal);
@@ -140,8 +140,8 @@ export class SourceWrite<Result> {
       this.#window.leave(length);
       throw error;
     }
-    unit.add(bytes, {
-      lookup: !alone || length >= lookupBytesMin,
+    unit.add(chunk, {
+      lookup: !alone || length >= lookupBytesMin || !(chunk instanceof Uint8Array),
       done: () => {
         this.#window.leave(length);
         this.#path.window.leave(length);

@@ -7,7 +7,8 @@ import {
   StorageError,
   type UploadPart,
 } from "@cairn/protocol";
-import type { ChunkInput } from "./chunk-input.ts";
+import type { StoredPiece } from "../transfer.ts";
+import type { ChunkInput, InputChunk } from "./chunk-input.ts";
 import type { HeldLease } from "./held-lease.ts";
 import type { DrivePath, WritePath } from "./write-path.ts";
 
@@ -31,11 +32,19 @@ export interface UnitOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** A chunk with a name, and how to have its bytes. */
+interface NamedChunk {
+  readonly id: ChunkId;
+  readonly length: number;
+  readonly read: () => Uint8Array | Promise<Uint8Array>;
+}
+
 /** A run of chunks that are written under one lease and committed together. */
 export class WriteUnit {
   readonly #options: UnitOptions;
   readonly #chunks: Promise<CommittedChunk>[] = [];
   readonly #seen = new Map<ChunkId, Promise<CommittedChunk>>();
+  readonly #pieces = new Map<number, StoredPiece>();
   #lease: HeldLease;
   #released = false;
 
@@ -49,8 +58,10 @@ export class WriteUnit {
   }
 
   /** Starts to store the next chunk. `done` is called when its bytes are not needed any more. */
-  add(bytes: Uint8Array, options: { lookup: boolean; done: () => void }): void {
-    const stored = this.#store(bytes, this.#chunks.length, options.lookup);
+  add(chunk: InputChunk, options: { lookup: boolean; done: () => void }): void {
+    const index = this.#chunks.length;
+    if (!(chunk instanceof Uint8Array)) this.#pieces.set(index, chunk);
+    const stored = this.#store(chunk, index, options.lookup);
     stored.then(options.done, (error: unknown) => {
       options.done();
       this.#options.onFailure(error);
@@ -82,10 +93,10 @@ export class WriteUnit {
     this.#lease.release();
   }
 
-  async #store(bytes: Uint8Array, index: number, lookup: boolean): Promise<CommittedChunk> {
-    const { path, stored, onChunk } = this.#options;
-    const id = chunkIdFromHash(await path.env.hasher.sha256(bytes));
-    const { length } = bytes;
+  async #store(source: InputChunk, index: number, lookup: boolean): Promise<CommittedChunk> {
+    const { stored, onChunk } = this.#options;
+    const { length } = source;
+    const { id, read } = await this.#named(source);
     const before = stored?.chunks[index];
     if (before?.id === id && before.length === length) {
       onChunk(length, true);
@@ -97,18 +108,27 @@ export class WriteUnit {
       onChunk(length, true);
       return chunk;
     }
-    const storing = this.#lookUpOrWrite(id, bytes, lookup);
+    const storing = this.#lookUpOrWrite({ id, length, read }, lookup);
     this.#seen.set(id, storing);
     const chunk = await storing;
     onChunk(length, chunk.written === undefined);
     return chunk;
   }
 
-  async #lookUpOrWrite(id: ChunkId, bytes: Uint8Array, lookup: boolean): Promise<CommittedChunk> {
+  /** A piece that is no whole chunk gets its name from its bytes. */
+  async #named(chunk: InputChunk): Promise<NamedChunk> {
+    const { length } = chunk;
+    if (!(chunk instanceof Uint8Array) && chunk.id !== undefined) return { id: chunk.id, length, read: chunk.read };
+    const bytes = chunk instanceof Uint8Array ? chunk : await chunk.read();
+    const id = chunkIdFromHash(await this.#options.path.env.hasher.sha256(bytes));
+    return { id, length, read: () => bytes };
+  }
+
+  async #lookUpOrWrite({ id, length, read }: NamedChunk, lookup: boolean): Promise<CommittedChunk> {
     const { path, drive, signal } = this.#options;
     const group = lookup ? await drive.find(id, signal) : undefined;
-    if (group !== undefined) return { id, length: bytes.length, group };
-    return path.replicated.write(this.#lease, { id, bytes }, signal);
+    if (group !== undefined) return { id, length, group };
+    return path.replicated.write(this.#lease, { id, bytes: await read() }, signal);
   }
 
   #isStored(chunks: readonly CommittedChunk[]): boolean {
@@ -146,7 +166,7 @@ export class WriteUnit {
 
   async #readAgain(index: number, chunk: CommittedChunk, cause: StorageError): Promise<Uint8Array> {
     const { path, input, firstChunk } = this.#options;
-    const bytes = await input.again(firstChunk + index);
+    const bytes = await (this.#pieces.get(index)?.read() ?? input.again(firstChunk + index));
     if (!bytes) {
       throw new StorageError(cause.kind, "commit", "chunks must be sent again, and the source cannot be read twice", {
         hint: "Send the file again.",

@@ -6,6 +6,7 @@ import type { GatewayOptions } from "../gateway-options.ts";
 import { parseByteRange } from "../http/byte-range.ts";
 import { abortWhenGone } from "../http/client-gone.ts";
 import { checkReadConditions, ifRangeHolds } from "../http/content-conditions.ts";
+import { startedBytes } from "../http/started-bytes.ts";
 import { contentDisposition } from "./content-disposition.ts";
 
 /** A client that takes nothing for so long is gone; a player that pauses asks again for what it misses. */
@@ -49,7 +50,7 @@ export async function sendContent(options: GatewayOptions, call: ContentCall): P
   }
   void reply.header("content-length", file.length);
   if (request.method === "HEAD") return reply.send();
-  const stream = await startedStream(file.bytes);
+  const stream = Readable.from(await startedBytes(file.bytes), { objectMode: false, highWaterMark: 1 });
   stream.on("error", (err: unknown) => {
     if (!isKind(err, "cancelled"))
       options.env.log.warn({ err, request: request.id, entry: entry.id }, "a download broke off in its middle");
@@ -73,18 +74,6 @@ function describe(reply: FastifyReply, entry: Entry): void {
 /** The entity tag of a file's content, as headers spell it. */
 export function quoted({ etag }: Entry): string {
   return `"${etag ?? ""}"`;
-}
-
-/** A stream whose first bytes are there: what fails before them is still an answer, and not a broken connection. */
-async function startedStream(bytes: AsyncIterable<Uint8Array>): Promise<Readable> {
-  const iterator = bytes[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  const rest = async function* (): AsyncGenerator<Uint8Array> {
-    if (first.done) return;
-    yield first.value;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  };
-  return Readable.from(rest(), { objectMode: false, highWaterMark: 1 });
 }
 
 /** Users may give a file any time at all; headers know years of four digits. */

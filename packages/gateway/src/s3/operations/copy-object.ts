@@ -1,4 +1,4 @@
-import type { OpenFile } from "@cairn/drive";
+import type { OpenFile, WriteSource } from "@cairn/drive";
 import { type Bucket, type ObjectAttributes, objectTag } from "@cairn/protocol";
 import { checkReadConditions } from "../../http/content-conditions.ts";
 import { aclOfNewObject } from "../access-control.ts";
@@ -23,7 +23,10 @@ export interface CopySource {
   readonly bucket: Bucket;
 }
 
-/** CopyObject. The bytes are read and written again; chunks that are there already are not sent. */
+/**
+ * CopyObject. The copy refers to the chunks of its source; only those that the cluster has lost, or is about to drop, are read
+ * and sent. A checksum that the source does not have is computed from the bytes.
+ */
 export async function copyObject(call: ObjectCall): Promise<S3Reply> {
   const { bucket, key, options, signal } = call;
   refuseWhatIsNotThere(call);
@@ -41,14 +44,16 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
   if (file.length > objectBytesMax)
     throw new S3Error("InvalidRequest", "The source is larger than a copy may be: copy it in parts.");
   const described = replaces ? describedObject(call.request) : undefined;
-  const sums = new CopySums(algorithmOf(call) ?? (before?.checksum?.algorithm as ChecksumAlgorithm | undefined));
+  const algorithm = algorithmOf(call);
+  const known = !algorithm || (before?.checksum?.algorithm === algorithm && before.checksum.type === "FULL_OBJECT");
+  const sums = new CopySums(algorithm);
   let attributes: ObjectAttributes | undefined;
   const finish = async (): Promise<ObjectAttributes> => {
     attributes = {
       ...{ headers: before?.headers, metadata: before?.metadata, ...described },
       tags: directive(call, "x-amz-tagging-directive") ? taggingHeader(call) : before?.tags,
       ...acl,
-      ...(await sums.finish()),
+      ...(known ? { tag, checksum: before?.checksum, parts: before?.parts } : await sums.finish()),
     };
     return { ...attributes };
   };
@@ -58,11 +63,11 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
     cause: "copy" as const,
   };
   const { entry } = await options.writer
-    .write(
-      target,
-      { stream: sums.over(file.bytes), size: file.length },
-      { signal, commit: newCommit(call), attributes: finish },
-    )
+    .write(target, known ? sourceOfCopy(file) : { stream: sums.over(file.bytes), size: file.length }, {
+      signal,
+      commit: newCommit(call),
+      attributes: finish,
+    })
     .catch((error: unknown) => {
       throw conditionError(call, error);
     });
@@ -99,6 +104,11 @@ export async function copySource(call: ObjectCall, range?: { offset: number; len
   );
   if (verdict !== "proceed") throw new S3Error("PreconditionFailed");
   return { file, tag, bucket: from };
+}
+
+/** For a write that moves no bytes but those that have to. */
+export function sourceOfCopy({ pieces, length }: OpenFile): WriteSource {
+  return { pieces, size: length };
 }
 
 /** Sums over bytes that are copied. */

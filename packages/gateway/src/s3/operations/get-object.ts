@@ -2,6 +2,7 @@ import type { OpenFile } from "@cairn/drive";
 import { isKind, objectTag } from "@cairn/protocol";
 import { parseByteRange } from "../../http/byte-range.ts";
 import { checkReadConditions, ifRangeHolds } from "../../http/content-conditions.ts";
+import { startedBytes } from "../../http/started-bytes.ts";
 import { headersOf } from "../object-headers.ts";
 import { header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
@@ -58,19 +59,7 @@ async function answer(
 ): Promise<S3Reply> {
   headers["content-length"] = file.length;
   if (request.method === "HEAD") return { status, headers };
-  return { status, headers, body: await started(file.bytes) };
-}
-
-/** What fails before the first bytes are there is still an answer, and not a broken connection. */
-async function started(bytes: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
-  const iterator = bytes[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  const rest = async function* (): AsyncGenerator<Uint8Array> {
-    if (first.done) return;
-    yield first.value;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  };
-  return rest();
+  return { status, headers, body: await startedBytes(file.bytes) };
 }
 
 /** Throws InvalidRange, InvalidPartNumber. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   type CommitId,
   fromHex,
@@ -30,7 +31,7 @@ import { writeBegunUpload } from "../xml/upload-begun.ts";
 import { writeUploadList } from "../xml/upload-list.ts";
 import { xmlDeclaration } from "../xml/xml-document.ts";
 import { newCommit, ownerOf } from "./account-operations.ts";
-import { CopySums, copySource } from "./copy-object.ts";
+import { CopySums, copySource, sourceOfCopy } from "./copy-object.ts";
 import { scopeOf } from "./list-objects.ts";
 import { versionHeader } from "./object-version.ts";
 import {
@@ -88,16 +89,23 @@ export async function uploadPart(call: ObjectCall): Promise<S3Reply> {
   return emptyReply(200, { etag: `"${part.tag}"`, ...valueHeader(part.checksum) });
 }
 
-/** UploadPartCopy. */
+/**
+ * UploadPartCopy. The part refers to the chunks of its source, and is read and sent at the edges only, where the range cuts
+ * chunks. Its ETag names the source's version and the range, and is no MD5. With a checksum all is read.
+ */
 export async function copyPart(call: ObjectCall): Promise<S3Reply> {
   const number = partNumberOf(call);
   const upload = await findUpload(call);
   const range = await copyRange(call);
   const { file } = await copySource(call, range);
-  const sums = new CopySums(algorithmOf(upload));
+  const algorithm = algorithmOf(upload);
+  const sums = new CopySums(algorithm);
   const to = { drive: call.bucket.drive, upload: upload.id, number };
-  const source = { stream: sums.over(file.bytes), size: file.length };
-  const finish = async () => ({ number, ...(await sums.finish()) });
+  const source = algorithm ? { stream: sums.over(file.bytes), size: file.length } : sourceOfCopy(file);
+  const tag = createHash("md5")
+    .update(JSON.stringify([file.entry.version, file.offset, file.length]))
+    .digest("hex");
+  const finish = async () => ({ number, ...(algorithm ? await sums.finish() : { tag }) });
   const part = await call.options.writer.writePart(to, source, { signal: call.signal, finish }).catch(uploadGone);
   const checksums = part.checksum ? { checksums: { [part.checksum.algorithm]: part.checksum.value } } : {};
   const result = { etag: part.tag, lastModifiedMs: call.options.env.clock.now(), ...checksums };
