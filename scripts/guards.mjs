@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepareTools, root } from "./prepare.mjs";
+import { s3Guards } from "./s3-guards.mjs";
 
 const engine = "packages/storage-node/src/engine";
 const service = "packages/storage-node/src/service";
@@ -286,6 +287,7 @@ const guards = [
     by: "      if (refused !== undefined && rows.length === 0) {",
     tests: `${metadata}/notification/notification.test.ts`,
   },
+  ...s3Guards,
 ];
 
 prepareTools();

@@ -239,6 +239,9 @@ describe("A20 a form that is refused", () => {
     const file: Field = ["file", "content", "a.txt"];
     expect(await refused(send([file, ...fields]))).toBe("InvalidArgument");
     expect(await refused(send([...fields, file, file]))).toBe("IncorrectNumberOfFilesInPostRequest");
+    const large: Field = ["file", randomBytes(700_000), "a.txt"];
+    const between: Field = ["submit", "x".repeat(60_000)];
+    expect(await refused(send([...fields, large, between, file]))).toBe("IncorrectNumberOfFilesInPostRequest");
     expect(await refused(send(fields))).toBe("IncorrectNumberOfFilesInPostRequest");
     expect(await refused(send([["key", "else"], ...fields, file]))).toBe("InvalidArgument");
     expect(await refused(send([...fields, file], { end: "" }))).toBe("MalformedPOSTRequest");
