@@ -1,4 +1,4 @@
-// Installs the S3 clients that tests/s3/debian-clients.test.ts drives, where there is apt-get and the right to.
+// Installs the S3 clients that tests/s3/debian-clients.test.ts and tests/s3/snippets drive, where there is apt-get and the right to.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
@@ -7,6 +7,7 @@ const clients = {
   s3cmd: "/usr/bin/s3cmd",
   rclone: "/usr/bin/rclone",
   restic: "/usr/bin/restic",
+  s3fs: "/usr/bin/s3fs",
 };
 
 /** Tells which flows do not run because their client is missing. */
