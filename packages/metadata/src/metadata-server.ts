@@ -22,6 +22,7 @@ import type {
   KnownChunk,
   Lease,
   LeaseId,
+  LockChange,
   MetadataService,
   NewAccessKey,
   NodeStatus,
@@ -243,6 +244,9 @@ export class MetadataServer implements MetadataService {
 
   setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null, version?: VersionId): Promise<void> {
     return this.#parts.objects.setObjectAcl(drive, key, acl, version);
+  }
+  changeObjectLock(drive: DriveId, key: string, change: LockChange, version?: VersionId): Promise<void> {
+    return this.#parts.objects.changeObjectLock(drive, key, change, version);
   }
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage> {
     return this.#parts.objects.listObjects(drive, request);

@@ -78,6 +78,7 @@ export type * from "./metadata-service.ts";
 export type * from "./namespace.ts";
 export type * from "./node-commands.ts";
 export * from "./notification.ts";
+export * from "./object-lock.ts";
 export * from "./objects.ts";
 export type * from "./operations-service.ts";
 export { failed, type Outcome, succeeded, unwrap } from "./outcome.ts";

@@ -2,6 +2,7 @@ import type { CommitId, DriveId, EntryId, UploadId, VersionId } from "./ids.ts";
 import type { CommitResult, Upload } from "./metadata-service.ts";
 import type { Entry } from "./namespace.ts";
 import type { Webhook } from "./notification.ts";
+import type { LockChange, VersionLock } from "./object-lock.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** A checksum of an object's bytes as the object API names it. */
@@ -28,6 +29,8 @@ export interface ObjectAttributes {
   readonly tags?: Readonly<Record<string, string>> | undefined;
   /** Everybody may read it; absent: whoever may read the drive. */
   readonly acl?: "public-read" | undefined;
+  /** What keeps the version from being removed for good; may be changed as far as it allows itself. */
+  readonly lock?: VersionLock | undefined;
 }
 
 /**
@@ -170,10 +173,11 @@ export interface ObjectService {
   createBucket(commit: CommitId, request: { readonly name: string; readonly versioning: Versioning }): Promise<Bucket>;
   /** Throws not-found; conflict when something is in it, or when it is the cluster's first drive. */
   removeBucket(commit: CommitId, drive: DriveId): Promise<void>;
+  /** Throws conflict for a drive with object lock, which keeps all versions. */
   setVersioning(drive: DriveId, versioning: Versioning): Promise<Bucket>;
   /** What an object API keeps with a bucket, as JSON text; undefined when there is none. */
   bucketDocument(drive: DriveId, name: string): Promise<string | undefined>;
-  /** `body` null: none any more. At most bucketDocumentBytesMax. */
+  /** `body` null: none any more. At most bucketDocumentBytesMax. Throws conflict for an object lock that cannot be or go. */
   setBucketDocument(drive: DriveId, name: string, body: string | null): Promise<void>;
   /** In order of their names. */
   webhooks(): Promise<readonly Webhook[]>;
@@ -200,6 +204,8 @@ export interface ObjectService {
   ): Promise<FoundVersion | undefined>;
   /** Who may read a version, absent: the current one; `acl` null: whoever may read the drive. Throws not-found. */
   setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null, version?: VersionId | undefined): Promise<void>;
+  /** Of a version, absent: the current one. Throws not-found, invalid (no object lock), forbidden (what is there holds). */
+  changeObjectLock(drive: DriveId, key: string, change: LockChange, version?: VersionId | undefined): Promise<void>;
   /** One page of a drive's objects in the order of their keys' UTF-8 bytes. */
   listObjects(drive: DriveId, request: ObjectListRequest): Promise<ObjectPage>;
   /** At most objectsPerRemovalMax keys, each with its own outcome. One that is not there is removed already. */
@@ -243,6 +249,8 @@ export interface ObjectRemoval {
   readonly ifTag?: string | undefined;
   /** Only this version, or marker, and for good. `null`: the one that was written while nothing was kept. */
   readonly version?: VersionId | "null" | undefined;
+  /** By somebody who may lift what governance keeps. */
+  readonly bypassGovernance?: boolean | undefined;
 }
 
 export interface ObjectParts {

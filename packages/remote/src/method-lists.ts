@@ -57,6 +57,7 @@ export const objectMethods: MethodList<ObjectService> = {
   lifecycleDayMs: "repeatable",
   setObjectTags: "repeatable",
   setObjectAcl: "repeatable",
+  changeObjectLock: "repeatable",
   listObjects: "repeatable",
   listObjectVersions: "repeatable",
   findObjectVersion: "repeatable",

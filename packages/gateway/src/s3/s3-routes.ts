@@ -47,6 +47,14 @@ import {
   putBucketTagging,
   putObjectTagging,
 } from "./operations/object-facts.ts";
+import {
+  getObjectLegalHold,
+  getObjectLockConfiguration,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectLockConfiguration,
+  putObjectRetention,
+} from "./operations/object-lock.ts";
 import { postObject } from "./operations/post-object.ts";
 import { putObject } from "./operations/put-object.ts";
 import type { S3Right } from "./s3-access.ts";
@@ -106,7 +114,8 @@ const bucketRoutes: Routes = {
   "GET lifecycle": bucketRoute("GetBucketLifecycleConfiguration", "read", bucketLifecycle.get),
   "PUT lifecycle": bucketRoute("PutBucketLifecycleConfiguration", "write", bucketLifecycle.put),
   "DELETE lifecycle": bucketRoute("DeleteBucketLifecycle", "write", bucketLifecycle.remove),
-  "GET object-lock": bucketRoute("GetObjectLockConfiguration", "read", absent("ObjectLockConfigurationNotFoundError")),
+  "GET object-lock": bucketRoute("GetObjectLockConfiguration", "read", getObjectLockConfiguration),
+  "PUT object-lock": bucketRoute("PutObjectLockConfiguration", "write", putObjectLockConfiguration),
   "GET encryption": bucketRoute(
     "GetBucketEncryption",
     "read",
@@ -136,6 +145,10 @@ const objectRoutes: Routes = {
   "DELETE tagging": objectRoute("DeleteObjectTagging", "write", deleteObjectTagging),
   "GET acl": objectRoute("GetObjectAcl", "read", getObjectAcl),
   "PUT acl": objectRoute("PutObjectAcl", "write", putObjectAcl),
+  "GET retention": objectRoute("GetObjectRetention", "read", getObjectRetention),
+  "PUT retention": objectRoute("PutObjectRetention", "write", putObjectRetention),
+  "GET legal-hold": objectRoute("GetObjectLegalHold", "read", getObjectLegalHold),
+  "PUT legal-hold": objectRoute("PutObjectLegalHold", "write", putObjectLegalHold),
   "POST uploads": objectRoute("CreateMultipartUpload", "write", createUpload),
   "PUT uploadId": objectRoute("UploadPart", "write", uploadPart),
   "PUT uploadId copy": objectRoute("UploadPartCopy", "write", copyPart),

@@ -1,6 +1,14 @@
-import { bytesOfId, type CommitResult, type CommitTarget, type Entry, objectTag } from "@cairn/protocol";
+import {
+  bytesOfId,
+  type CommitResult,
+  type CommitTarget,
+  type Entry,
+  type ObjectAttributes,
+  objectTag,
+  retentionOfNew,
+} from "@cairn/protocol";
 import type { DriveRecord, DriveTable } from "../namespace/drive-table.ts";
-import { type EntryRow, fileKind } from "../namespace/entry-row.ts";
+import { type EntryRow, fileKind, spellEtag } from "../namespace/entry-row.ts";
 import { insertEntry, moveToTrash, newFolderRow, updateContent } from "../namespace/entry-writes.ts";
 import { folderBytes } from "../namespace/object-key.ts";
 import { Reclaimer, reclaimBudget } from "../namespace/reclaim.ts";
@@ -156,6 +164,7 @@ async function insertVersion(
   { entry, sequence, drive }: { readonly entry: Uint8Array; readonly sequence: number; readonly drive: DriveRecord },
   content: NewContent,
 ): Promise<void> {
+  const attributes = attributesOf(content, drive, tx.now);
   const unversioned = content.target.key !== undefined && drive.versioning !== "enabled";
   await tx.run(
     `INSERT INTO version (id, entry, sequence, state, size, chunks, etag, created_at, content_type, modified_at, meta, manifest,
@@ -169,8 +178,20 @@ async function insertVersion(
     tx.now,
     content.target.contentType ?? null,
     content.target.modifiedAt ?? tx.now,
-    content.target.attributes ? JSON.stringify(content.target.attributes) : null,
+    attributes ? JSON.stringify(attributes) : null,
     content.manifest,
     unversioned ? 1 : 0,
   );
+}
+
+/** What comes to a drive with object lock is kept as long as the drive says, by whatever door it comes. */
+function attributesOf(
+  { target: { attributes }, etag, chunks }: NewContent,
+  { objectLock }: DriveRecord,
+  now: number,
+): ObjectAttributes | undefined {
+  const retention = attributes?.lock?.retention ? undefined : retentionOfNew(objectLock, now);
+  if (!retention) return attributes;
+  const tag = objectTag({ tag: undefined, etag: spellEtag(etag), chunks });
+  return { tag, ...attributes, lock: { ...attributes?.lock, retention } };
 }

@@ -6,6 +6,8 @@ import {
   type EntryId,
   idFromBytes,
   notificationDocument,
+  type ObjectLockConfiguration,
+  objectLockDocument,
   StorageError,
   toHex,
   type Versioning,
@@ -26,6 +28,8 @@ export interface DriveRecord extends Drive {
   readonly versioning: Versioning;
   /** Who is told of what happens to its objects. */
   readonly notification: BucketNotification | undefined;
+  /** Undefined: nothing in it can be locked. */
+  readonly objectLock: ObjectLockConfiguration | undefined;
 }
 
 interface DriveRow {
@@ -38,6 +42,7 @@ interface DriveRow {
   readonly created_at: number;
   readonly versioning: Versioning;
   readonly notification: string | null;
+  readonly object_lock: string | null;
 }
 
 /** The drives, kept in memory: there are few, and they seldom change. */
@@ -73,9 +78,11 @@ export class DriveTable {
   async all(sql: Sql): Promise<readonly DriveRecord[]> {
     const rows = await sql.all<DriveRow>(
       `SELECT id, name, root, trash, chunk_bytes, copies, created_at, versioning,
-         (SELECT body FROM drive_document WHERE drive = drive.id AND drive_document.name = ?) AS notification
+         (SELECT body FROM drive_document WHERE drive = drive.id AND drive_document.name = ?) AS notification,
+         (SELECT body FROM drive_document WHERE drive = drive.id AND drive_document.name = ?) AS object_lock
        FROM drive ORDER BY created_at, id`,
       notificationDocument,
+      objectLockDocument,
     );
     const drives = rows.map(toRecord);
     for (const drive of drives) {
@@ -103,5 +110,6 @@ function toRecord(row: DriveRow): DriveRecord {
     createdAt: row.created_at,
     versioning: row.versioning,
     notification: row.notification === null ? undefined : (JSON.parse(row.notification) as BucketNotification),
+    objectLock: row.object_lock === null ? undefined : (JSON.parse(row.object_lock) as ObjectLockConfiguration),
   };
 }

@@ -6,6 +6,7 @@ import type { DriveRecord } from "./drive-table.ts";
 import { type EntryRow, entryColumns, fileKind, folderKind } from "./entry-row.ts";
 import { Reclaimer, reclaimBudget } from "./reclaim.ts";
 import { resolve } from "./resolve.ts";
+import { isKept, refuseKept } from "./version-lock.ts";
 
 const removeOperation = "remove entry";
 const emptyOperation = "empty trash";
@@ -16,7 +17,7 @@ const emptiedAtOnce = 250;
 /**
  * Removes an entry for good with everything below, from its drive or from the trash, in one step. Its rows and the
  * references of its chunks are given back at once while they are few, else bit by bit by `reclaimBacklog`.
- * Throws not-found, invalid (root).
+ * Throws not-found, invalid (root), forbidden (object lock).
  */
 export async function remove(store: Store, commit: CommitId, id: EntryId): Promise<void> {
   await store.queue.submit(async (tx) => {
@@ -27,6 +28,7 @@ export async function remove(store: Store, commit: CommitId, id: EntryId): Promi
       throw new StorageError("invalid", removeOperation, "the root of a drive", { hint: "Remove what is below it." });
     }
     const drive = await store.drives.byBytes(tx.sql, row.drive);
+    await refuseKept(tx, removeOperation, { drive, row });
     await detach(tx, row, drive);
     if (row.kind === folderKind) tree.forget();
     await new Reclaimer(tx, store.drives, reclaimBudget).detached(row);
@@ -37,44 +39,57 @@ export async function remove(store: Store, commit: CommitId, id: EntryId): Promi
   }, reclaimBudget);
 }
 
-/** Removes for good what was put into the trash before `before`; tells how many entries went. */
+/** Removes for good what was put into the trash before `before`, but what object lock keeps; tells how many entries went. */
 export async function emptyTrash(store: Store, commit: CommitId, drive: DriveId, before: number): Promise<number> {
   let removed = 0;
+  let after: TrashPlace = { at: 0, id: new Uint8Array(0) };
   for (;;) {
     const step = await store.queue.submit(
-      (tx) => emptyStep(store, tx, { commit, drive, before, removed }),
+      (tx) => emptyStep(store, tx, { commit, drive, before, removed, after }),
       reclaimBudget,
     );
-    if (step.done) return step.removed;
-    removed = step.removed;
+    if (step.after === undefined) return step.removed;
+    ({ removed, after } = step);
   }
 }
 
+/** Behind which entry of the trash to go on. */
+interface TrashPlace {
+  readonly at: number;
+  readonly id: Uint8Array;
+}
+
+/** `after` of the answer undefined: the trash is empty, but for what is kept. */
 async function emptyStep(
   store: Store,
   tx: Transaction,
-  request: { commit: CommitId; drive: DriveId; before: number; removed: number },
-): Promise<{ readonly done: boolean; readonly removed: number }> {
+  request: { commit: CommitId; drive: DriveId; before: number; removed: number; after: TrashPlace },
+): Promise<{ readonly removed: number; readonly after: TrashPlace | undefined }> {
   const replay = await tx.replayOf<number>(request.commit, emptyOperation);
-  if (replay) return { done: true, removed: replay.result };
+  if (replay) return { removed: replay.result, after: undefined };
   const drive = await store.drives.byId(tx.sql, request.drive);
   const rows = await tx.all<EntryRow>(
     `SELECT ${entryColumns} FROM entry WHERE drive = ? AND trashed_at IS NOT NULL AND trashed_at < ?
-     ORDER BY trashed_at, id LIMIT ${emptiedAtOnce}`,
+     AND trashed_at >= ? AND (trashed_at > ? OR id > ?) ORDER BY trashed_at, id LIMIT ${emptiedAtOnce}`,
     drive.idBytes,
     request.before,
+    request.after.at,
+    request.after.at,
+    request.after.id,
   );
   const reclaimer = new Reclaimer(tx, store.drives, reclaimBudget);
+  let { removed } = request;
   for (const row of rows) {
+    if (await isKept(tx, { drive, row })) continue;
+    removed++;
     await detach(tx, row, drive);
     await reclaimer.detached(row);
     tx.addChange({ operation: "remove", entry: idFromBytes("f_", row.id) });
   }
   treeOf(store, tx).forget();
-  const removed = request.removed + rows.length;
-  const done = rows.length < emptiedAtOnce;
-  if (done) await tx.remember(request.commit, emptyOperation, removed);
-  return { done, removed };
+  const last = rows.length < emptiedAtOnce ? undefined : rows.at(-1);
+  if (!last) await tx.remember(request.commit, emptyOperation, removed);
+  return { removed, after: last && { at: last.trashed_at ?? 0, id: last.id } };
 }
 
 /** Takes an entry out of the tree: from now on nothing finds it, nor what is below. */

@@ -7,6 +7,7 @@ import {
   lifecycleDocument,
   limits,
   notificationDocument,
+  objectLockDocument,
   StorageError,
   type Versioning,
 } from "@cairn/protocol";
@@ -91,6 +92,11 @@ export class Buckets {
     }
     const drive = await this.#store.queue.submit(async (tx) => {
       const known = await this.#store.drives.byId(tx.sql, id);
+      if (known.objectLock && versioning !== "enabled") {
+        throw new StorageError("conflict", "set versioning", known.name, {
+          hint: "The drive has object lock: it keeps all versions.",
+        });
+      }
       await tx.run("UPDATE drive SET versioning = ? WHERE id = ?", versioning, known.idBytes);
       return known;
     });
@@ -114,19 +120,28 @@ export class Buckets {
       throw new StorageError("too-large", "keep bucket document", name.slice(0, 100));
     }
     await this.#store.queue.submit(async (tx) => {
-      const { idBytes } = await this.#store.drives.byId(tx.sql, id);
+      const { idBytes, ...drive } = await this.#store.drives.byId(tx.sql, id);
+      if (name === objectLockDocument) checkObjectLock(drive, body);
       await tx.run("DELETE FROM drive_document WHERE drive = ? AND name = ?", idBytes, name);
       // New rules look at everything anew.
       if (name === lifecycleDocument) await forgetProgress(tx, id);
       if (body === null) return;
       await tx.run("INSERT INTO drive_document (drive, name, body) VALUES (?, ?, ?)", idBytes, name, body);
     });
-    if (name === notificationDocument) this.#store.drives.forget();
+    if (name === notificationDocument || name === objectLockDocument) this.#store.drives.forget();
   }
 }
 
 function bucketOf({ id, root, name, createdAt, versioning }: DriveRecord): Bucket {
   return { drive: id, root, name, createdAt, versioning };
+}
+
+/** Object lock stands on versions, and what was promised stays. Throws conflict. */
+function checkObjectLock({ name, versioning }: Pick<DriveRecord, "name" | "versioning">, body: string | null): void {
+  if (body !== null && versioning === "enabled") return;
+  throw new StorageError("conflict", "set object lock", name, {
+    hint: body === null ? "Object lock cannot be taken back." : "Enable versioning first.",
+  });
 }
 
 /** A file is in it or in its trash, removed and not given back yet, or on its way in; or somebody made a folder in it. */

@@ -63,7 +63,7 @@ export async function removeObjects(
 
 /** What was refused before anything was changed is this object's outcome; any other failure is that of them all. */
 function refusal(error: unknown): Outcome<RemovedObject> {
-  if (isKind(error, "precondition-failed", "invalid")) return failed(error, operation);
+  if (isKind(error, "precondition-failed", "invalid", "forbidden")) return failed(error, operation);
   throw error;
 }
 
@@ -87,8 +87,8 @@ export class Removal {
     this.#reclaimer = new Reclaimer(tx, store.drives, reclaimBudget);
   }
 
-  async one({ key, ifTag, version }: ObjectRemoval): Promise<RemovedObject> {
-    if (version !== undefined) return await this.#version(key, version);
+  async one({ key, ifTag, version, bypassGovernance }: ObjectRemoval): Promise<RemovedObject> {
+    if (version !== undefined) return await this.#version(key, { version, bypassGovernance });
     const { folder, file } = await findKey(this.#tree, this.#drive, key);
     if (ifTag !== undefined && (!file || (ifTag !== "*" && objectTag(childEntry(file, folder)) !== ifTag))) {
       throw new StorageError("precondition-failed", operation, key.slice(0, 200), {
@@ -117,8 +117,11 @@ export class Removal {
     return (await findKey(this.#tree, this.#drive, key)).file;
   }
 
-  async #version(key: string, version: VersionId | "null"): Promise<RemovedObject> {
-    const outcome = await removeVersion(this.#parts(key), { key, version });
+  async #version(
+    key: string,
+    { version, bypassGovernance }: { version: VersionId | "null"; bypassGovernance: boolean | undefined },
+  ): Promise<RemovedObject> {
+    const outcome = await removeVersion(this.#parts(key), { key, version, bypassGovernance });
     if (outcome) await noteObject(this.#tx, this.#drive, { event: `${this.#kind}:Delete`, key, version });
     return outcome ?? absent;
   }

@@ -5,6 +5,7 @@ import {
   type CommitResult,
   type DriveId,
   type FoundVersion,
+  type LockChange,
   type NewAccessKey,
   type ObjectListRequest,
   type ObjectPage,
@@ -31,7 +32,7 @@ import type { ChosenPart } from "../upload/upload-completion.ts";
 import type { Uploads } from "../upload/uploads.ts";
 import type { AccessKeys } from "./access-keys.ts";
 import { Buckets } from "./buckets.ts";
-import { changeAttributes } from "./changed-attributes.ts";
+import { changeAttributes, changeLock } from "./changed-attributes.ts";
 import { listObjects } from "./object-listing.ts";
 import { removeObjects } from "./object-removal.ts";
 import { listObjectUploads } from "./object-uploads.ts";
@@ -87,11 +88,14 @@ export class Objects implements Omit<ObjectService, "lifecycleDayMs"> {
     tags: Readonly<Record<string, string>>,
     version?: VersionId,
   ): Promise<void> {
-    return changeAttributes(this.#store, { drive, key, version }, { tags });
+    return changeAttributes(this.#store, { drive, key, version }, () => ({ tags }));
   }
   setObjectAcl(drive: DriveId, key: string, acl: "public-read" | null, version?: VersionId): Promise<void> {
     if (acl !== null && acl !== "public-read") throw new StorageError("invalid", "set list", String(acl).slice(0, 40));
-    return changeAttributes(this.#store, { drive, key, version }, { acl: acl ?? undefined });
+    return changeAttributes(this.#store, { drive, key, version }, () => ({ acl: acl ?? undefined }));
+  }
+  changeObjectLock(drive: DriveId, key: string, change: LockChange, version?: VersionId): Promise<void> {
+    return changeLock(this.#store, { drive, key, version }, change);
   }
   async listObjectVersions(drive: DriveId, request: ObjectVersionsRequest): Promise<ObjectVersionPage> {
     return await listObjectVersions(this.#store, drive, request);

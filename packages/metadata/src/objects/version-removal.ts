@@ -6,6 +6,7 @@ import { hang, updateContent } from "../namespace/entry-writes.ts";
 import { findKey } from "../namespace/object-lookup.ts";
 import type { Reclaimer } from "../namespace/reclaim.ts";
 import { childEntry, type Tree } from "../namespace/tree.ts";
+import { refuseKept } from "../namespace/version-lock.ts";
 import type { Transaction } from "../sql/transaction.ts";
 import { trashedAtKey, type VersionAtKey, versionAtKey } from "./version-lookup.ts";
 
@@ -24,11 +25,19 @@ const filesLooked = 1000;
 
 /**
  * Removes one version of a key for good, or one delete marker: then what it hid is there again. Undefined when there is no
- * such version.
+ * such version. Throws forbidden (object lock) before anything is changed.
  */
 export async function removeVersion(
   parts: RemovalParts,
-  { key, version }: { readonly key: string; readonly version: VersionId | "null" },
+  {
+    key,
+    version,
+    bypassGovernance = false,
+  }: {
+    readonly key: string;
+    readonly version: VersionId | "null";
+    readonly bypassGovernance?: boolean | undefined;
+  },
 ): Promise<RemovedObject | undefined> {
   const found = await versionAtKey(parts.tree, parts.drive, { key, version });
   if (!found) return undefined;
@@ -36,6 +45,10 @@ export async function removeVersion(
     await removeMarker(parts, key, found.file);
     return { removed: true, trashed: false, marker: found.version };
   }
+  const { tx, drive } = parts;
+  await refuseKept(tx, "remove version", {
+    ...{ drive, row: found.file, version: bytesOfId(found.version), bypassGovernance },
+  });
   await removeContent(parts, found);
   return { removed: true, trashed: false };
 }

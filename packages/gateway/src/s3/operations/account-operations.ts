@@ -10,6 +10,7 @@ import { readCreateBucketConfiguration, writeLocationConstraint } from "../xml/b
 import { type ObjectOwnership, ownerships } from "../xml/ownership-controls.ts";
 import { readVersioningConfiguration, writeVersioningConfiguration } from "../xml/versioning-configuration.ts";
 
+import { lockDocument } from "./object-lock.ts";
 import { checkedDocument } from "./request-document.ts";
 
 const documentBytesMax = 64 * 1024;
@@ -36,9 +37,7 @@ export async function listBuckets(call: S3Call): Promise<S3Reply> {
 /** CreateBucket: a drive that keeps nothing of what is overwritten or removed, until versioning is enabled. */
 export async function createBucket(call: S3Call, name: string): Promise<S3Reply> {
   const { options } = call;
-  if (call.request.headers["x-amz-bucket-object-lock-enabled"]?.toLowerCase() === "true") {
-    throw new S3Error("NotImplemented", "Object lock is not there yet.");
-  }
+  const locks = call.request.headers["x-amz-bucket-object-lock-enabled"]?.toLowerCase() === "true";
   const owned = ownershipOf(call.request.headers["x-amz-object-ownership"]);
   const acl = cannedHeader(call);
   if (acl === "public-read" && owned === "BucketOwnerEnforced")
@@ -49,7 +48,11 @@ export async function createBucket(call: S3Call, name: string): Promise<S3Reply>
     throw new S3Error("IllegalLocationConstraintException", `This server is in ${options.region}.`);
   }
   try {
-    const bucket = await options.metadata.createBucket(newCommit(call), { name, versioning: "off" });
+    const bucket = await options.metadata.createBucket(newCommit(call), {
+      name,
+      versioning: locks ? "enabled" : "off",
+    });
+    if (locks) await call.documents.keep(bucket, lockDocument, {});
     if (owned) await call.documents.keep(bucket, ownershipDocument, owned);
     if (acl === "public-read") await call.documents.keep(bucket, cannedAclDocument, acl);
   } catch (error) {
@@ -102,7 +105,11 @@ export async function getBucketVersioning({ bucket }: BucketCall): Promise<S3Rep
 /** PutBucketVersioning. */
 export async function putBucketVersioning(call: BucketCall): Promise<S3Reply> {
   const status = readVersioningConfiguration(await checkedDocument(call, documentBytesMax));
-  await call.options.metadata.setVersioning(call.bucket.drive, status === "Enabled" ? "enabled" : "suspended");
+  const versioning = status === "Enabled" ? "enabled" : "suspended";
+  await call.options.metadata.setVersioning(call.bucket.drive, versioning).catch((error: unknown) => {
+    if (!isKind(error, "conflict")) throw error;
+    throw new S3Error("InvalidBucketState", "A bucket with object lock keeps all versions.");
+  });
   call.buckets.forget();
   return emptyReply(200);
 }

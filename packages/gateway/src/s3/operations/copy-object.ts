@@ -13,6 +13,7 @@ import { type S3Reply, xmlReply } from "../s3-reply.ts";
 import { writeCopyObjectResult } from "../xml/copy-result.ts";
 import { xmlDeclaration } from "../xml/xml-document.ts";
 import { newCommit } from "./account-operations.ts";
+import { lockOfNewObject } from "./object-lock.ts";
 import { namedVersion, openVersion, versionHeader, versionName } from "./object-version.ts";
 import { conditionError, objectBytesMax, refuseWhatIsNotThere, taggingHeader, writeCondition } from "./put-object.ts";
 
@@ -31,6 +32,7 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
   const { bucket, key, options, signal } = call;
   refuseWhatIsNotThere(call);
   const acl = await aclOfNewObject(call);
+  const lock = await lockOfNewObject(call);
   const { file, tag, bucket: sourceBucket } = await copySource(call);
   const replaces = directive(call, "x-amz-metadata-directive");
   const { entry: from, attributes: before } = file;
@@ -53,6 +55,7 @@ export async function copyObject(call: ObjectCall): Promise<S3Reply> {
       ...{ headers: before?.headers, metadata: before?.metadata, ...described },
       tags: directive(call, "x-amz-tagging-directive") ? taggingHeader(call) : before?.tags,
       ...acl,
+      ...lock,
       ...(known ? { tag, checksum: before?.checksum, parts: before?.parts } : await sums.finish()),
     };
     return { ...attributes };

@@ -8,6 +8,7 @@ import { type DeleteTarget, readDeleteRequest } from "../xml/delete-request.ts";
 import { type DeletedObject, type DeleteFailure, writeDeleteResult } from "../xml/delete-result.ts";
 import { bareEtag } from "../xml/etag.ts";
 import { newCommit } from "./account-operations.ts";
+import { asksBypass } from "./object-lock.ts";
 import { type NamedVersion, namedVersion, versionOfQuery } from "./object-version.ts";
 import { checkedDocument } from "./request-document.ts";
 
@@ -18,7 +19,7 @@ export async function deleteObject(call: ObjectCall): Promise<S3Reply> {
   const version = versionOfQuery(call);
   const match = header(call, "if-match");
   const ifTag = match === undefined ? undefined : bareEtag(match.trim());
-  const [outcome] = await remove(call, [{ key: call.key, ifTag, version }]);
+  const [outcome] = await remove(call, [{ key: call.key, ifTag, version, bypassGovernance: asksBypass(call) }]);
   if (outcome?.ok) {
     const { marker, trashed } = outcome.value;
     const named = trashed ? marker : version;
@@ -51,7 +52,7 @@ export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
     await remove(
       call,
       possible.map(({ target: { key, etag }, version }) => ({
-        ...{ key, ifTag: etag },
+        ...{ key, ifTag: etag, bypassGovernance: asksBypass(call) },
         ...(version === undefined || version === "none" ? {} : { version }),
       })),
     )
@@ -65,9 +66,13 @@ export async function deleteObjects(call: BucketCall): Promise<S3Reply> {
   return xmlReply(writeDeleteResult(quiet ? [] : deleted, failures));
 }
 
-async function mayDelete({ rights, bucket }: BucketCall, { key, versionId }: DeleteTarget): Promise<boolean> {
+async function mayDelete({ rights, bucket, request }: BucketCall, { key, versionId }: DeleteTarget): Promise<boolean> {
   const action = versionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
-  return (await rights.grantOf(bucket, { right: "write", action, key })) !== undefined;
+  const actions = [action, ...(asksBypass({ request }) ? ["s3:BypassGovernanceRetention"] : [])];
+  for (const wanted of actions) {
+    if (!(await rights.grantOf(bucket, { right: "write", action: wanted, key }))) return false;
+  }
+  return true;
 }
 
 const nothing = succeeded<RemovedObject>({ removed: false, trashed: false });

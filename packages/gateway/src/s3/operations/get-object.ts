@@ -7,6 +7,7 @@ import { headersOf } from "../object-headers.ts";
 import { header, type ObjectCall } from "../s3-call.ts";
 import { S3Error } from "../s3-error.ts";
 import type { S3Reply } from "../s3-reply.ts";
+import { lockHeaders } from "./object-lock.ts";
 import { openVersion, versionHeader, versionOfQuery } from "./object-version.ts";
 import { checksumHeaders } from "./put-object.ts";
 
@@ -30,6 +31,7 @@ export async function getObject(call: ObjectCall): Promise<S3Reply> {
   const headers: Record<string, string | number> = {
     ...headersOf(attributes, { ...entry, tag }),
     ...versionHeader(bucket, entry.version, whole.unversioned),
+    ...lockHeaders(attributes),
     ...(version === undefined &&
       (await call.expirations.header(bucket, { ...entry, key: call.key, tags: attributes?.tags }))),
   };

@@ -33,6 +33,7 @@ import { xmlDeclaration } from "../xml/xml-document.ts";
 import { newCommit, ownerOf } from "./account-operations.ts";
 import { CopySums, copySource, sourceOfCopy } from "./copy-object.ts";
 import { scopeOf } from "./list-objects.ts";
+import { lockOfNewObject } from "./object-lock.ts";
 import { versionHeader } from "./object-version.ts";
 import {
   checksumHeaders,
@@ -62,6 +63,7 @@ export async function createUpload(call: ObjectCall): Promise<S3Reply> {
     tags: taggingHeader(call),
     checksum,
     ...(await aclOfNewObject(call)),
+    ...(await lockOfNewObject(call)),
   };
   const target = {
     ...{ drive: bucket.drive, parent: bucket.root, name: key, key, onConflict: "version" as const },

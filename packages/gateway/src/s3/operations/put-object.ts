@@ -1,6 +1,7 @@
 import { isKind, type ObjectAttributes, type ObjectChecksum } from "@cairn/protocol";
 import { aclOfNewObject } from "../access-control.ts";
 import { checksumInfo } from "../checksum/checksum-algorithm.ts";
+import { requireChecksum } from "../checksum/checksum-request.ts";
 import { ObjectBody } from "../object-body.ts";
 import { describedObject } from "../object-headers.ts";
 import { header, type ObjectCall } from "../s3-call.ts";
@@ -9,6 +10,7 @@ import { emptyReply, type S3Reply } from "../s3-reply.ts";
 import { bareEtag } from "../xml/etag.ts";
 import { readTaggingHeader } from "../xml/tagging.ts";
 import { newCommit } from "./account-operations.ts";
+import { lockOfNewObject } from "./object-lock.ts";
 import { versionHeader } from "./object-version.ts";
 
 /** As S3: one PUT takes 5 GiB. */
@@ -22,6 +24,8 @@ export async function putObject(call: ObjectCall, cause?: "post"): Promise<S3Rep
   const tags = taggingHeader(call);
   const ifTag = writeCondition(call);
   const acl = await aclOfNewObject(call);
+  const lock = await lockOfNewObject(call);
+  if (lock.lock) requireChecksum(call.request.headers);
   const body = new ObjectBody(call);
   if ((body.size ?? 0) > objectBytesMax)
     throw new S3Error("EntityTooLarge", undefined, { MaxSizeAllowed: `${objectBytesMax}` });
@@ -29,7 +33,15 @@ export async function putObject(call: ObjectCall, cause?: "post"): Promise<S3Rep
   const finish = async (): Promise<ObjectAttributes> => {
     const { md5, checksum } = await body.sums();
     const kept: ObjectChecksum | undefined = checksum && { ...checksum, type: "FULL_OBJECT" };
-    attributes = { tag: md5, headers: described.headers, metadata: described.metadata, checksum: kept, tags, ...acl };
+    attributes = {
+      tag: md5,
+      headers: described.headers,
+      metadata: described.metadata,
+      checksum: kept,
+      tags,
+      ...acl,
+      ...lock,
+    };
     return attributes;
   };
   const target = {
@@ -84,13 +96,12 @@ export function taggingHeader(call: ObjectCall): Readonly<Record<string, string>
     : Object.fromEntries(readTaggingHeader(text).map(({ key, value }) => [key, value]));
 }
 
-/** Headers that ask for more than there is: nobody is to believe that an object is locked or encrypted. */
+/** Headers that ask for more than there is: nobody is to believe that an object is encrypted. */
 export function refuseWhatIsNotThere(call: ObjectCall): void {
   const { headers } = call.request;
   for (const name of Object.keys(headers)) {
-    const isLock = name.startsWith("x-amz-object-lock-");
     const isEncryption = name.startsWith("x-amz-server-side-encryption");
-    if (isLock || isEncryption) throw new S3Error("NotImplemented", `The header ${name} asks for what is not there.`);
+    if (isEncryption) throw new S3Error("NotImplemented", `The header ${name} asks for what is not there.`);
   }
   const storageClass = headers["x-amz-storage-class"];
   if (storageClass !== undefined && storageClass !== "STANDARD") {

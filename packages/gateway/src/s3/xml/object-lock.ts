@@ -1,28 +1,9 @@
+import type { DefaultRetention, ObjectLockConfiguration, Retention, RetentionMode } from "@cairn/protocol";
 import { S3Error } from "../s3-error.ts";
 import { type ElementReader, readDocument } from "./element-reader.ts";
 import { xmlDocument } from "./xml-document.ts";
 import { smallDocumentLimits } from "./xml-parser.ts";
 import { leaf, nest, xmlTime } from "./xml-text.ts";
-
-/** Whether a retention can be lifted: governance by those with the right to, compliance by nobody. */
-export type RetentionMode = "GOVERNANCE" | "COMPLIANCE";
-
-/** How long new objects of a bucket are kept when their request does not say. */
-export interface DefaultRetention {
-  readonly mode: RetentionMode;
-  readonly period: { readonly days: number } | { readonly years: number };
-}
-
-/** Object lock of a bucket. */
-export interface ObjectLockConfiguration {
-  readonly defaultRetention?: DefaultRetention;
-}
-
-/** Until when a version is kept, in epoch milliseconds. */
-export interface Retention {
-  readonly mode: RetentionMode;
-  readonly retainUntilMs: number;
-}
 
 const modes: readonly RetentionMode[] = ["GOVERNANCE", "COMPLIANCE"];
 const retentionDaysMax = 36_500;
