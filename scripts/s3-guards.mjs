@@ -72,4 +72,32 @@ export const s3Guards = [
     by: "",
     tests: `${s3}/form`,
   },
+  {
+    name: "object lock: removing an entry",
+    file: "packages/metadata/src/namespace/removal.ts",
+    cut: "    await refuseKept(tx, removeOperation, { drive, row });\n",
+    by: "",
+    tests: "packages/metadata/src/objects/object-lock.test.ts",
+  },
+  {
+    name: "object lock: emptying the trash",
+    file: "packages/metadata/src/namespace/removal.ts",
+    cut: "    if (await isKept(tx, { drive, row })) continue;\n",
+    by: "",
+    tests: "packages/metadata/src/objects/object-lock.test.ts",
+  },
+  {
+    name: "object lock: removing a version",
+    file: "packages/metadata/src/objects/version-removal.ts",
+    cut: '  await refuseKept(tx, "remove version", {',
+    by: "  ((..._) => undefined)(tx, {",
+    tests: "packages/metadata/src/objects/object-lock.test.ts",
+  },
+  {
+    name: "object lock: lifecycle rules pass by",
+    file: "packages/metadata/src/lifecycle/version-expiry.ts",
+    cut: '    if (isKind(error, "forbidden")) return false;\n',
+    by: "",
+    tests: "packages/metadata/src/objects/object-lock.test.ts",
+  },
 ];
